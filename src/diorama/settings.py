@@ -1,0 +1,188 @@
+"""Every tunable once: default, range, unit, the stage that reads it and why it is as it is.
+
+The command's options, the API's schema (`GET /api/v1/settings`) and the page's sliders are made from `Settings`;
+a stage's result is made anew when a setting of that stage, or of one before it, changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from diorama.errors import SettingsError
+
+StageName = Literal["photo", "depth", "points", "mesh"]
+DepthKind = Literal["inverse", "metric"]
+
+
+def _tunable(
+    default: Any,
+    *,
+    stage: StageName,
+    label: str,
+    why: str,
+    unit: str = "",
+    step: float | None = None,
+    slider: bool = True,
+    **limits: Any,
+) -> Any:
+    extra = {"stage": stage, "label": label, "unit": unit, "step": step, "slider": slider}
+    return Field(default, description=why, json_schema_extra=extra, **limits)
+
+
+class Settings(BaseModel):
+    """What may be tuned. Frozen; every value is checked against its range when the record is made.
+
+    Raises:
+        pydantic.ValidationError: from the constructor; `Settings.parse` raises `SettingsError` with a sentence instead.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    # ---- photo -------------------------------------------------------------------------------------------------
+    processing_size: int = _tunable(
+        1536, stage="photo", label="Geometry detail", unit="px", step=64, ge=64, le=4096,
+        why="Long side at which depth and geometry are computed. Doubling it costs four times the time.",
+    )  # fmt: skip
+    texture_size: int = _tunable(
+        4096, stage="photo", label="Texture size", unit="px", step=256, ge=64, le=8192,
+        why="Long side of the texture; 4096 px is what every phone's graphics chip can show.",
+    )  # fmt: skip
+    fov: float | None = _tunable(
+        None, stage="photo", label="Field of view", unit="°", step=1, slider=False, ge=5, le=150,
+        why="Horizontal field of view of the photo's camera. Empty: from the photo's EXIF data, else assumed.",
+    )  # fmt: skip
+    focal_px: float | None = _tunable(
+        None, stage="photo", label="Focal length", unit="px", slider=False, gt=0,
+        why="Focal length in pixels of the photo at its full size; wins over the field of view.",
+    )  # fmt: skip
+
+    # ---- depth -------------------------------------------------------------------------------------------------
+    depth: str = _tunable(
+        "auto", stage="depth", label="Depth model", slider=False, min_length=1, max_length=4096,
+        why="A backend's name, or on the command line the path of a depth file. 'auto': the best whose weights are here.",
+    )  # fmt: skip
+    depth_kind: DepthKind = _tunable(
+        "inverse", stage="depth", label="Depth file holds", slider=False,
+        why="What the values of a depth file mean: inverse depth (larger is nearer) or metric distance along the axis.",
+    )  # fmt: skip
+    flip_average: bool = _tunable(
+        True, stage="depth", label="Average with the mirrored photo",
+        why="Halves left-right bias and some noise of the network, for twice its time.",
+    )  # fmt: skip
+    edge_sharpness: float = _tunable(
+        1.0, stage="depth", label="Edge sharpness", step=0.05, ge=0, le=1,
+        why="How far blurred depth edges are snapped to the nearer of their two sides, along the photo's own edges.",
+    )  # fmt: skip
+    find_sky: bool = _tunable(
+        True, stage="depth", label="Find the sky",
+        why="Puts the sky at infinity: networks tend to give it a distance in the middle of the scene.",
+    )  # fmt: skip
+
+    # ---- points ------------------------------------------------------------------------------------------------
+    depth_range: float = _tunable(
+        4.0, stage="points", label="Depth strength", unit="× nearest", step=0.25, ge=1.25, le=20,
+        why="Relative depth has no scale of its own: the farthest point stands this many times as far as the nearest.",
+    )  # fmt: skip
+    outlier_sigma: float = _tunable(
+        3.0, stage="points", label="Stray point filter", unit="σ", step=0.25, ge=1, le=10,
+        why="Points whose mean distance to their neighbours is this many standard deviations over the average are masked.",
+    )  # fmt: skip
+
+    # ---- mesh --------------------------------------------------------------------------------------------------
+    cut_threshold: float = _tunable(
+        1.5, stage="mesh", label="Cut threshold", unit="% of near disparity", step=0.1, ge=0.2, le=20,
+        why="Neighbouring pixels whose inverse depths differ by more, and abruptly, belong to different surfaces: "
+        "about 2 px of parallax at the default travel on a 1536 px photo.",
+    )  # fmt: skip
+    min_island: int = _tunable(
+        24, stage="mesh", label="Smallest island", unit="px", step=4, ge=0, le=2000,
+        why="Smaller pieces cut off on all sides are moved to the depth of the neighbour that they resemble.",
+    )  # fmt: skip
+    triangles: int = _tunable(
+        100_000, stage="mesh", label="Triangle budget", unit="triangles", step=5000, ge=1000, le=4_000_000,
+        why="A phone draws 100,000 at full frame rate; silhouettes and borders are kept first.",
+    )  # fmt: skip
+    camera_travel: float = _tunable(
+        8.0, stage="mesh", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
+        why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth (SHARP's 8 %).",
+    )  # fmt: skip
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Settings:
+        """Make settings from names and values.
+
+        Raises:
+            SettingsError: a name is unknown or a value outside its range; the sentence names both.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            name = ".".join(str(part) for part in first["loc"]) or "settings"
+            if first["type"] == "extra_forbidden":
+                raise SettingsError(
+                    f"There is no setting named '{name}'.", hint=f"The settings are: {', '.join(cls.model_fields)}."
+                ) from None
+            given = repr(first["input"])[:60]
+            raise SettingsError(
+                f"Setting '{name}' can't be {given}: {first['msg'][0].lower()}{first['msg'][1:]}.",
+                hint=_range_hint(name),
+            ) from None
+
+    @classmethod
+    def from_file(cls, path: Path) -> Settings:
+        """Read a JSON file of names and values.
+
+        Raises:
+            SettingsError: the file can't be read, is no JSON object, or holds a wrong value.
+        """
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"The settings file {path} can't be read: {error}.",
+                hint='Give a JSON file such as {"triangles": 50000}.',
+            ) from None
+        if not isinstance(values, dict):
+            raise SettingsError(
+                f"The settings file {path} holds no JSON object.",
+                hint='Give a JSON file such as {"triangles": 50000}.',
+            )
+        return cls.parse(values)
+
+    def changed(self, **values: Any) -> Settings:
+        """A copy with these values, checked like the constructor's."""
+        return Settings.parse({**self.model_dump(), **values})
+
+    def of_stage(self, stage: StageName) -> dict[str, Any]:
+        """The settings that `stage` reads, by name."""
+        return {name: getattr(self, name) for name, field in Settings.model_fields.items() if _extra(field)["stage"] == stage}
+
+
+STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)  # every field is made by _tunable
+    return dict(extra)
+
+
+def _range_hint(name: str) -> str:
+    schema = Settings.model_json_schema()["properties"].get(name.split(".")[0])
+    if schema is None:
+        return "See `diorama make --help` for the settings and their ranges."
+    parts = {part: value for option in [schema, *schema.get("anyOf", [])] for part, value in option.items()}
+    low, high = parts.get("minimum", parts.get("exclusiveMinimum")), parts.get("maximum")
+    unit = f" {parts['unit']}" if parts.get("unit") else ""
+    if low is not None and high is not None:
+        return f"Give a value from {low:g} to {high:g}{unit}; the default is {schema.get('default')}."
+    if "enum" in parts:
+        return f"Give one of: {', '.join(map(str, parts['enum']))}."
+    return f"The default is {schema.get('default')}."

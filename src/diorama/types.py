@@ -1,0 +1,277 @@
+"""The records that pass from stage to stage: frozen, shapes and dtypes checked when made.
+
+Conventions, everywhere inside Diorama (`export` alone turns to other ones):
+
+* Camera frame: OpenCV's. x right, y down, z forward (along the optical axis), right-handed.
+* Pixel coordinates: the centre of the top left pixel is (0.5, 0.5); the picture spans [0, width] x [0, height].
+  A point (x, y, z) is seen at u = fx x / z + cx, v = fy y / z + cy.
+* Inverse depth is 1 / z: larger is nearer, 0 is infinitely far. `metric`: 1 / metres (or whatever unit the depth file
+  had). `relative`: known only up to scale and shift, here scaled to 0..1.
+* Pictures: uint8 sRGB, rows first, (H, W, 3). UV: u right, v down, both 0..1 over the texture (glTF's).
+* Arrays are C-contiguous and must not be written to once in a record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from diorama.settings import Settings
+
+Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
+Int32 = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
+
+FocalSource = Literal["exif", "model", "user", "assumed"]
+DepthScale = Literal["relative", "metric"]
+Step = Literal["original", "enhanced", "final"]
+
+Progress = Callable[[str, float, str], None]
+"""Called with a stage's name, the share of it that is done (0..1) and a sentence for the person who waits."""
+
+ASSUMED_FOV_DEGREES = 55.0
+"""Diagonal-independent guess for the long side: a phone's main camera (26 mm equivalent) sees 69 degrees, a 35 mm lens 54,
+a 50 mm lens 40; 55 over the long side is wrong by less than a third for most of them."""
+
+
+def _check(array: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
+    """Raise TypeError unless `array` has this dtype and shape (None: any length)."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype):
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{name} must be a {np.dtype(dtype)} array, not {found}")
+    if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape, strict=True)):
+        raise TypeError(f"{name} must have the shape {shape}, not {array.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A pinhole camera: focal lengths and principal point in pixels of a picture of `width` x `height`."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    source: FocalSource = "assumed"
+
+    def __post_init__(self) -> None:
+        numbers = (self.fx, self.fy, self.cx, self.cy)
+        if not all(math.isfinite(n) for n in numbers) or min(self.fx, self.fy) <= 0 or min(self.width, self.height) < 1:
+            raise ValueError(f"a camera needs finite numbers, positive focal lengths and a size, not {self}")
+
+    @classmethod
+    def from_focal(cls, focal_px: float, width: int, height: int, source: FocalSource) -> Camera:
+        """Square pixels and a central principal point."""
+        return cls(focal_px, focal_px, width / 2, height / 2, width, height, source)
+
+    @classmethod
+    def from_fov(cls, degrees: float, width: int, height: int, source: FocalSource) -> Camera:
+        """From the horizontal field of view."""
+        return cls.from_focal(width / 2 / math.tan(math.radians(degrees) / 2), width, height, source)
+
+    @classmethod
+    def assumed(cls, width: int, height: int) -> Camera:
+        """`ASSUMED_FOV_DEGREES` over the long side."""
+        focal = max(width, height) / 2 / math.tan(math.radians(ASSUMED_FOV_DEGREES) / 2)
+        return cls.from_focal(focal, width, height, "assumed")
+
+    def resized(self, width: int, height: int) -> Camera:
+        """The same camera for the picture scaled to `width` x `height`."""
+        sx, sy = width / self.width, height / self.height
+        return Camera(self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height, self.source)
+
+    @property
+    def fov_x(self) -> float:
+        """Horizontal field of view in degrees."""
+        return math.degrees(math.atan(self.cx / self.fx) + math.atan((self.width - self.cx) / self.fx))
+
+    @property
+    def diagonal(self) -> float:
+        """The picture's diagonal in pixels."""
+        return math.hypot(self.width, self.height)
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded photo: upright, sRGB, 8 bits."""
+
+    rgb: UInt8  # (H, W, 3)
+    camera: Camera  # for a picture of W x H
+    alpha: UInt8 | None = None  # (H, W), 255 = opaque; None: opaque everywhere
+    name: str = "photo"
+    sha256: str = ""  # of the bytes that were read (of the pixels, where there were no bytes)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.rgb, "rgb", np.uint8, None, None, 3)
+        if self.alpha is not None:
+            _check(self.alpha, "alpha", np.uint8, *self.rgb.shape[:2])
+        if (self.camera.height, self.camera.width) != self.rgb.shape[:2]:
+            raise ValueError(f"the camera is for {self.camera.width}x{self.camera.height}, the picture is {self.width}x{self.height}")
+
+    @property
+    def width(self) -> int:
+        return int(self.rgb.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.rgb.shape[0])
+
+    def fitted(self, long_side: int) -> Photo:
+        """Area-averaged so that the long side is at most `long_side` pixels; itself when it already is."""
+        import cv2
+
+        longest = max(self.width, self.height)
+        if longest <= long_side:
+            return self
+        size = max(1, round(self.width * long_side / longest)), max(1, round(self.height * long_side / longest))
+        rgb = cv2.resize(self.rgb, size, interpolation=cv2.INTER_AREA)
+        alpha = None if self.alpha is None else cv2.resize(self.alpha, size, interpolation=cv2.INTER_AREA)
+        return replace(
+            self,
+            rgb=np.ascontiguousarray(rgb, np.uint8),
+            alpha=None if alpha is None else np.ascontiguousarray(alpha, np.uint8),
+            camera=self.camera.resized(*size),
+        )
+
+
+@dataclass(frozen=True)
+class DepthMap:
+    """Inverse depth for every pixel of a picture of the camera's size."""
+
+    inverse_depth: Float32  # (H, W), finite, >= 0; 0 = infinitely far. relative: 0..1
+    scale: DepthScale
+    camera: Camera
+    model: str  # the backend's name
+    valid: Bool | None = None  # (H, W); False: not measured, the value was filled in. None: all valid
+    sky: Bool | None = None  # (H, W); True: at infinity (inverse depth 0). None: not looked for
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
+        for name in ("valid", "sky"):
+            if getattr(self, name) is not None:
+                _check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
+        if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
+            raise ValueError("inverse depth must be finite and not negative")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)"""
+        return self.camera.height, self.camera.width
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """One point a pixel, as a grid: `mask` says which are kept, the grid itself stays whole for the mesh."""
+
+    z: Float32  # (H, W), > 0 and finite, scene units along the optical axis
+    rgb: UInt8  # (H, W, 3)
+    mask: Bool  # (H, W), False: stray, unmeasured or transparent
+    camera: Camera
+
+    def __post_init__(self) -> None:
+        shape = (self.camera.height, self.camera.width)
+        _check(self.z, "z", np.float32, *shape)
+        _check(self.rgb, "rgb", np.uint8, *shape, 3)
+        _check(self.mask, "mask", np.bool_, *shape)
+        if not np.isfinite(self.z).all() or float(self.z.min()) <= 0:
+            raise ValueError("z must be finite and positive")
+
+    @cached_property
+    def positions(self) -> Float32:
+        """(H, W, 3), camera frame, scene units."""
+        camera = self.camera
+        x = (np.arange(camera.width, dtype=np.float32) + 0.5 - camera.cx) / camera.fx
+        y = (np.arange(camera.height, dtype=np.float32) + 0.5 - camera.cy) / camera.fy
+        return np.stack([self.z * x.astype(np.float32), self.z * y.astype(np.float32)[:, None], self.z], axis=-1)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self.mask))
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Where neighbouring pixels belong to different surfaces: found once, shared by mesh, segments and layers."""
+
+    right: Bool  # (H, W - 1); [y, x]: between (y, x) and (y, x + 1)
+    down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
+
+    def __post_init__(self) -> None:
+        _check(self.right, "right", np.bool_, None, None)
+        _check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in the camera frame.
+
+    The front of a triangle (a, b, c) is the side that (b - a) x (c - a) points to: the viewer's. Turning to glTF's axes
+    (y up, z backward) is a rotation, so the order of the corners stays.
+    """
+
+    vertices: Float32  # (N, 3), camera frame, scene units
+    faces: Int32  # (M, 3), indices into vertices
+    uv: Float32  # (N, 2), 0..1, v down
+    normals: Float32  # (N, 3), unit, towards the viewer (z < 0 for a surface that faces the camera)
+    name: str = "photo"
+    alpha: Float32 | None = None  # (N,), 0..1, rim opacity; None: opaque
+
+    def __post_init__(self) -> None:
+        _check(self.vertices, "vertices", np.float32, None, 3)
+        _check(self.faces, "faces", np.int32, None, 3)
+        _check(self.uv, "uv", np.float32, len(self.vertices), 2)
+        _check(self.normals, "normals", np.float32, len(self.vertices), 3)
+        if self.alpha is not None:
+            _check(self.alpha, "alpha", np.float32, len(self.vertices))
+        if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < len(self.vertices):
+            raise ValueError("faces name vertices that are not there")
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one stage did, for `scene.report`, the page and the GLB's extras."""
+
+    stage: str
+    backend: str
+    reason: str  # why this backend ran
+    seconds: float
+    settings: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What Diorama makes: everything needed to look at it, save it and work on."""
+
+    step: Step
+    photo: Photo  # at texture size: its pixels are the texture of `meshes`
+    depth: DepthMap  # at processing size
+    points: PointCloud
+    cuts: Cuts
+    meshes: tuple[Mesh, ...]
+    settings: Settings
+    report: tuple[StageReport, ...]
+
+    @property
+    def camera(self) -> Camera:
+        """The photo's own camera, at texture size."""
+        return self.photo.camera
+
+    @property
+    def units(self) -> str:
+        """``metric`` (the depth's own unit) or ``relative`` (the nearest point at about 1)."""
+        return self.depth.scale
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Every stage's warnings, in order."""
+        return tuple(warning for stage in self.report for warning in stage.warnings)
