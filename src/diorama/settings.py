@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from diorama.errors import SettingsError
@@ -31,7 +31,7 @@ def _tunable(
     slider: bool = True,
     **limits: Any,
 ) -> Any:
-    extra = {"stage": stage, "label": label, "unit": unit, "step": step, "slider": slider}
+    extra: dict[str, JsonValue] = {"stage": stage, "label": label, "unit": unit, "step": step, "slider": slider}
     return Field(default, description=why, json_schema_extra=extra, **limits)
 
 
@@ -65,7 +65,7 @@ class Settings(BaseModel):
     # ---- depth -------------------------------------------------------------------------------------------------
     depth: str = _tunable(
         "auto", stage="depth", label="Depth model", slider=False, min_length=1, max_length=4096,
-        why="A backend's name, or on the command line the path of a depth file. 'auto': the best whose weights are here.",
+        why="A backend's name or, on the command line, a depth file's path. 'auto': the best whose weights are here.",
     )  # fmt: skip
     depth_kind: DepthKind = _tunable(
         "inverse", stage="depth", label="Depth file holds", slider=False,
@@ -91,7 +91,7 @@ class Settings(BaseModel):
     )  # fmt: skip
     outlier_sigma: float = _tunable(
         3.0, stage="points", label="Stray point filter", unit="σ", step=0.25, ge=1, le=10,
-        why="Points whose mean distance to their neighbours is this many standard deviations over the average are masked.",
+        why="Points whose mean distance to their neighbours is this many standard deviations too large are masked.",
     )  # fmt: skip
 
     # ---- mesh --------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class Settings(BaseModel):
     )  # fmt: skip
     camera_travel: float = _tunable(
         8.0, stage="mesh", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
-        why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth (SHARP's 8 %).",
+        why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth (as in SHARP).",
     )  # fmt: skip
 
     @classmethod
@@ -162,7 +162,11 @@ class Settings(BaseModel):
 
     def of_stage(self, stage: StageName) -> dict[str, Any]:
         """The settings that `stage` reads, by name."""
-        return {name: getattr(self, name) for name, field in Settings.model_fields.items() if _extra(field)["stage"] == stage}
+        return {
+            name: getattr(self, name)
+            for name, field in Settings.model_fields.items()
+            if _extra(field)["stage"] == stage
+        }
 
 
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)

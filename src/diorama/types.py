@@ -37,8 +37,8 @@ Progress = Callable[[str, float, str], None]
 """Called with a stage's name, the share of it that is done (0..1) and a sentence for the person who waits."""
 
 ASSUMED_FOV_DEGREES = 55.0
-"""Diagonal-independent guess for the long side: a phone's main camera (26 mm equivalent) sees 69 degrees, a 35 mm lens 54,
-a 50 mm lens 40; 55 over the long side is wrong by less than a third for most of them."""
+"""Diagonal-independent guess for the long side: a phone's main camera (26 mm equivalent) sees 69 degrees, a 35 mm
+lens 54, a 50 mm lens 40; 55 over the long side is wrong by less than a third for most of them."""
 
 
 def _check(array: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
@@ -46,7 +46,9 @@ def _check(array: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype):
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"{name} must be a {np.dtype(dtype)} array, not {found}")
-    if array.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, array.shape, strict=True)):
+    if array.ndim != len(shape) or any(
+        want is not None and want != have for want, have in zip(shape, array.shape, strict=True)
+    ):
         raise TypeError(f"{name} must have the shape {shape}, not {array.shape}")
 
 
@@ -115,7 +117,9 @@ class Photo:
         if self.alpha is not None:
             _check(self.alpha, "alpha", np.uint8, *self.rgb.shape[:2])
         if (self.camera.height, self.camera.width) != self.rgb.shape[:2]:
-            raise ValueError(f"the camera is for {self.camera.width}x{self.camera.height}, the picture is {self.width}x{self.height}")
+            raise ValueError(
+                f"the camera is for {self.camera.width}x{self.camera.height}, the picture is {self.width}x{self.height}"
+            )
 
     @property
     def width(self) -> int:
