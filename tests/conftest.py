@@ -1,0 +1,93 @@
+"""What every test stands on: folders of its own, no network, photos by name, and skips that can't go unseen."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import tools
+
+PhotoPath = Callable[[str], Path]
+
+_HOME = tempfile.TemporaryDirectory(prefix="diorama-tests-", ignore_cleanup_errors=True)
+_numbers = itertools.count()
+
+
+def _fresh_folders() -> dict[str, str]:
+    """Paths that don't exist yet: Diorama makes the folders that it needs."""
+    home = Path(_HOME.name) / str(next(_numbers))
+    return {"DIORAMA_CACHE": str(home / "cache"), "DIORAMA_DATA": str(home / "data"), "DIORAMA_OFFLINE": "1"}
+
+
+# Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
+os.environ.update(_fresh_folders())
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, an empty data folder and no downloads for each test; a test that wants more says so."""
+    for name, value in _fresh_folders().items():
+        monkeypatch.setenv(name, value)
+
+
+def find_photo(name: str) -> Path:
+    """The file of one of scikit-image's photos, such as ``coffee``, without importing scikit-image."""
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "data"
+    found = sorted(path for path in folder.glob(f"{name}.*") if path.suffix in {".png", ".jpg"})
+    assert found, f"scikit-image's wheel holds no photo named {name}"
+    return found[0]
+
+
+@pytest.fixture(scope="session")
+def photo_path() -> PhotoPath:
+    """``photo_path("coffee")``: the path of a photo that came with scikit-image."""
+    return find_photo
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], Path]:
+    """``need("chromium")``: the tool's path, or a loud skip (a failure with ``DIORAMA_NO_SKIP=1``)."""
+    return tools.need
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*tools): programs that the test can't do without (see tests/tools.py)")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            tools.need(name)
+
+
+def _skipped(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Where skips are forbidden a session with a skip has failed, whoever skipped."""
+    if tools.no_skip() and session.exitstatus == pytest.ExitCode.OK and _skipped(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    skipped = _skipped(config)
+    if tools.missing:
+        terminalreporter.section("NOT EVERY TEST RAN", sep="!", red=True, bold=True)
+        for name, count in sorted(tools.missing.items()):
+            browser = " (the browser tests: nothing has clicked through the page)" if name == "chromium" else ""
+            terminalreporter.line(f"{name}{browser}: {count} tests missed it. {tools.TOOLS[name].remedy}", red=True)
+    if tools.no_skip() and skipped:
+        terminalreporter.line(f"DIORAMA_NO_SKIP is set and {skipped} tests were skipped: the session fails.", red=True)

@@ -1,0 +1,129 @@
+"""Programs that some tests need besides Python, found by name; what is missing is said loudly, once, with its remedy.
+
+    need("chromium")                      in a test or fixture: the tool, or a skip that the session's end repeats
+    @pytest.mark.needs("chromium")        the same before the test starts
+
+With ``DIORAMA_NO_SKIP=1`` (as `.ci/run` sets it) a missing tool is a failure instead.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+NODE_FOLDER = Path(__file__).parent / "node"
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+"""Headless, software WebGL, and no address but this machine's own can be looked up."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`find` gives the program's (or package folder's) path, or None; `remedy` is what to do about None."""
+
+    find: Callable[[], Path | None]
+    remedy: str
+
+
+missing: Counter[str] = Counter()
+"""How many tests did without each tool in this session."""
+
+
+def no_skip() -> bool:
+    """Whether a missing tool is a failure here."""
+    return os.environ.get("DIORAMA_NO_SKIP", "") not in ("", "0")
+
+
+def need(name: str) -> Path:
+    """The tool's path; without it the running test is skipped, or fails where skips are forbidden."""
+    tool = TOOLS[name]
+    path = _found(name)
+    if path is not None:
+        return path
+    missing[name] += 1
+    reason = f"{name} is not on this machine. {tool.remedy}"
+    if no_skip():
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@cache
+def _found(name: str) -> Path | None:
+    return TOOLS[name].find()
+
+
+def _program(*names: str) -> Path | None:
+    return next((Path(path) for name in names if (path := shutil.which(name))), None)
+
+
+def _chromium() -> Path | None:
+    """``DIORAMA_CHROMIUM``, else a Chromium or Chrome of the system, else the one that Playwright downloaded."""
+    if importlib.util.find_spec("playwright") is None:
+        return None
+    if chosen := os.environ.get("DIORAMA_CHROMIUM"):
+        return Path(chosen) if Path(chosen).is_file() else None
+    usual = [
+        Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+        Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+        Path(os.environ.get("PROGRAMFILES", "C:/Program Files")) / "Google/Chrome/Application/chrome.exe",
+    ]
+    found = _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = found or next((path for path in usual if path.is_file()), None)
+    return found or _playwright_chromium()
+
+
+def _playwright_chromium() -> Path | None:
+    # In a process of its own: Playwright's synchronous interface refuses to start twice in one.
+    ask = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    answer = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60)
+    path = Path(answer.stdout.strip())
+    return path if answer.returncode == 0 and path.is_file() else None
+
+
+def _node() -> Path | None:
+    return _program("node")
+
+
+def _gltf_validator() -> Path | None:
+    """The folder of npm's ``gltf-validator``, installed from `tests/node/package-lock.json` on first use."""
+    folder = NODE_FOLDER / "node_modules" / "gltf-validator"
+    npm = _program("npm")
+    if folder.is_dir() or _node() is None or npm is None:
+        return folder if folder.is_dir() and _node() is not None else None
+    install = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(install, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=300)
+    return folder if done.returncode == 0 and folder.is_dir() else None
+
+
+TOOLS = {
+    "chromium": Tool(
+        _chromium,
+        "Install it with `sudo apt-get install -y chromium` (Debian), `python -m playwright install --with-deps "
+        "chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
+    ),
+    "node": Tool(_node, "Install Node.js 18 or newer, for example with `sudo apt-get install -y nodejs npm`."),
+    "gltf-validator": Tool(
+        _gltf_validator,
+        "It needs Node.js with npm (`sudo apt-get install -y nodejs npm`) and, once, the npm registry.",
+    ),
+}
