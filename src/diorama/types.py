@@ -179,14 +179,17 @@ class PointCloud:
 
     z: Float32  # (H, W), > 0 and finite, scene units along the optical axis
     rgb: UInt8  # (H, W, 3)
-    mask: Bool  # (H, W), False: stray, unmeasured or transparent
+    mask: Bool  # (H, W), False: stray, unmeasured or transparent: no point of the cloud
     camera: Camera
+    opaque: Bool | None = None  # (H, W), False: transparent in the photo, so no part of the mesh. None: all opaque
 
     def __post_init__(self) -> None:
         shape = (self.camera.height, self.camera.width)
         _check(self.z, "z", np.float32, *shape)
         _check(self.rgb, "rgb", np.uint8, *shape, 3)
         _check(self.mask, "mask", np.bool_, *shape)
+        if self.opaque is not None:
+            _check(self.opaque, "opaque", np.bool_, *shape)
         if not np.isfinite(self.z).all() or float(self.z.min()) <= 0:
             raise ValueError("z must be finite and positive")
 

@@ -1,0 +1,215 @@
+"""The steps from a photo to a scene, stage by stage.
+
+    bytes -> Photo -> DepthMap -> PointCloud -> Cuts, Mesh        step 2, "original"
+
+Each stage is one function from the records before it to its own. With `Checkpoints` every finished stage is kept under
+a key made of its own settings and of the stages before it: a run that was cut off goes on after the last finished
+stage, and a run with changed settings makes anew only what they change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import numpy as np
+
+from diorama.errors import SettingsError
+from diorama.settings import STAGE_NAMES, Settings, StageName
+from diorama.types import Cuts, DepthMap, Mesh, Photo, PointCloud, Progress, Scene, StageReport, Step
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Source = str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Photo
+
+T = TypeVar("T")
+
+STEPS: tuple[Step, ...] = ("original",)
+"""The steps that can be made, in order."""
+
+STAGE_VERSIONS: dict[StageName, int] = {"photo": 1, "depth": 1, "points": 1, "mesh": 1}
+"""Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
+
+STAGE_MESSAGES: dict[StageName, str] = {
+    "photo": "Reading the photo",
+    "depth": "Estimating depth",
+    "points": "Placing the points in space",
+    "mesh": "Building the mesh",
+}
+
+
+class CheckpointStore(Protocol):
+    """Where finished stages are kept (`bundle.Checkpoints` is one)."""
+
+    def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None: ...
+
+    def save(self, stage: str, key: str, record: object, report: StageReport) -> None: ...
+
+
+class _Run:
+    """One run through the stages: keys, checkpoints, progress and the report."""
+
+    def __init__(self, settings: Settings, progress: Progress | None, checkpoints: CheckpointStore | None) -> None:
+        self.settings = settings
+        self.progress: Progress = progress or (lambda _stage, _share, _message: None)
+        self.checkpoints = checkpoints
+        self.key = ""
+        self.report: list[StageReport] = []
+
+    def stage(self, name: StageName, salt: str, make: Callable[[], tuple[T, str, str, tuple[str, ...]]]) -> T:
+        """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings."""
+        self.key = _key(self.key, name, salt, self.settings)
+        self.progress(name, 0.0, STAGE_MESSAGES[name])
+        kept = self.checkpoints.load(name, self.key) if self.checkpoints else None
+        if kept is not None:
+            record, report = cast("tuple[T, StageReport]", kept)
+        else:
+            start = time.perf_counter()
+            record, backend, reason, warnings = make()
+            seconds = round(time.perf_counter() - start, 4)
+            report = StageReport(name, backend, reason, seconds, self.settings.of_stage(name), warnings)
+            if self.checkpoints:
+                self.checkpoints.save(name, self.key, record, report)
+        self.report.append(report)
+        self.progress(name, 1.0, STAGE_MESSAGES[name])
+        return record
+
+
+def make(
+    source: Source,
+    settings: Settings | None = None,
+    *,
+    until: Step | None = None,
+    fetch: bool = True,
+    progress: Progress | None = None,
+    checkpoints: CheckpointStore | None = None,
+) -> Scene:
+    """Turn a photo into a scene.
+
+    Args:
+        source: a path, the file's bytes, a PIL image, an array (H, W[, 3 or 4]; uint8, uint16 or float 0..1) or a Photo.
+        settings: what to tune; the defaults where None.
+        until: the last step to make; the last one there is where None.
+        fetch: whether missing weights of a better depth model may be downloaded (never when offline).
+        progress: called as stages go on.
+        checkpoints: where finished stages are kept and looked for.
+
+    Raises:
+        InputError: the photo, a depth file or a setting can't be used.
+        ModelError: the depth model that was asked for can't run.
+        StorageError: a checkpoint can't be written.
+    """
+    settings = settings or Settings()
+    if until is not None and until not in STEPS:
+        raise SettingsError(
+            f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
+        )
+    run = _Run(settings, progress, checkpoints)
+    # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
+    full = _Once(lambda: _read(source, settings))
+    photo = run.stage("photo", _identity(source), lambda: _photo(full(), settings))
+    depth = run.stage("depth", _depth_file_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
+    points = run.stage("points", "", lambda: _points(depth, photo, settings))
+    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
+    return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
+
+
+def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str, ...]]:
+    camera = full.camera
+    reason = {
+        "exif": "focal length from the photo's EXIF data",
+        "user": "focal length as given",
+        "model": "focal length from the depth model",
+        "assumed": "no focal length in the photo: one is assumed",
+    }[camera.source]
+    warnings = full.warnings
+    if camera.source == "assumed":
+        warnings += (
+            f"The photo names no focal length; a field of view of {camera.fov_x:.0f}° is assumed. "
+            "Set the field of view if you know it.",
+        )
+    return full.fitted(settings.texture_size), "pillow", reason, warnings
+
+
+def _depth(
+    full: Photo, settings: Settings, fetch: bool, progress: Progress
+) -> tuple[DepthMap, str, str, tuple[str, ...]]:
+    from diorama import depth as backends
+
+    result, reason = backends.estimate(full, settings, fetch=fetch, progress=progress)
+    return result, result.model, reason, result.warnings
+
+
+def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
+    from diorama.points import unproject
+
+    return unproject(depth, photo, settings), "pinhole", "the one way to place points", ()
+
+
+def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
+    from diorama.mesh import find_cuts, triangulate
+
+    cuts = find_cuts(points, settings)
+    mesh, warnings = triangulate(points, cuts, settings)
+    return (cuts, (mesh,)), "quadtree", "adaptive grid with cuts at depth edges", warnings
+
+
+def _read(source: Source, settings: Settings) -> Photo:
+    if isinstance(source, Photo):
+        return source
+    from diorama import photo
+
+    return photo.read(source, settings)
+
+
+def _identity(source: Source) -> str:
+    """What tells this source from others, so that a checkpoint of another photo is never taken for it."""
+    if isinstance(source, Photo):
+        digest = hashlib.sha256(source.rgb.tobytes())
+        digest.update(b"" if source.alpha is None else source.alpha.tobytes())
+        return f"{digest.hexdigest()} {source.camera}"
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    if isinstance(source, (str, Path)):
+        return _file_identity(Path(source))
+    pixels = np.asarray(source)
+    return f"{pixels.shape} {pixels.dtype} {hashlib.sha256(pixels.tobytes()).hexdigest()}"
+
+
+def _depth_file_identity(settings: Settings) -> str:
+    path = Path(settings.depth)
+    return _file_identity(path) if path.suffix else ""
+
+
+def _file_identity(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return str(path)  # the stage that reads the file says what is wrong with it
+
+
+def _key(previous: str, stage: StageName, salt: str, settings: Settings) -> str:
+    parts = [previous, stage, STAGE_VERSIONS[stage], salt, settings.of_stage(stage)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class _Once:
+    """Calls `make` at the first call and keeps its result."""
+
+    def __init__(self, make: Callable[[], Photo]) -> None:
+        self._make = make
+        self._photo: Photo | None = None
+
+    def __call__(self) -> Photo:
+        if self._photo is None:
+            self._photo = self._make()
+        return self._photo
+
+
+assert set(STAGE_MESSAGES) == set(STAGE_VERSIONS) == set(STAGE_NAMES)
