@@ -92,7 +92,7 @@ def make(
     """Turn a photo into a scene.
 
     Args:
-        source: a path, the file's bytes, a PIL image, an array (H, W[, 3 or 4]; uint8, uint16 or float 0..1) or a Photo.
+        source: a path, the file's bytes, a PIL image, an array (H, W[, 3|4]; uint8, uint16, float 0..1) or a Photo.
         settings: what to tune; the defaults where None.
         until: the last step to make; the last one there is where None.
         fetch: whether missing weights of a better depth model may be downloaded (never when offline).
@@ -146,13 +146,16 @@ def _depth(
 
 
 def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
+    from diorama.cuts import clean
     from diorama.points import unproject
 
-    return unproject(depth, photo, settings), "pinhole", "the one way to place points", ()
+    points = clean(unproject(depth, photo, settings), settings)
+    return points, "pinhole", "unprojected through the photo's camera", ()
 
 
 def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
-    from diorama.mesh import find_cuts, triangulate
+    from diorama.cuts import find_cuts
+    from diorama.mesh import triangulate
 
     cuts = find_cuts(points, settings)
     mesh, warnings = triangulate(points, cuts, settings)

@@ -93,24 +93,24 @@ class Settings(BaseModel):
         3.0, stage="points", label="Stray point filter", unit="σ", step=0.25, ge=1, le=10,
         why="Points whose mean distance to their neighbours is this many standard deviations too large are masked.",
     )  # fmt: skip
-
-    # ---- mesh --------------------------------------------------------------------------------------------------
     cut_threshold: float = _tunable(
-        1.5, stage="mesh", label="Cut threshold", unit="% of near disparity", step=0.1, ge=0.2, le=20,
+        1.5, stage="points", label="Cut threshold", unit="% of near disparity", step=0.1, ge=0.2, le=20,
         why="Neighbouring pixels whose inverse depths differ by more, and abruptly, belong to different surfaces: "
         "about 2 px of parallax at the default travel on a 1536 px photo.",
     )  # fmt: skip
     min_island: int = _tunable(
-        24, stage="mesh", label="Smallest island", unit="px", step=4, ge=0, le=2000,
+        24, stage="points", label="Smallest island", unit="px", step=4, ge=0, le=2000,
         why="Smaller pieces cut off on all sides are moved to the depth of the neighbour that they resemble.",
     )  # fmt: skip
+
+    # ---- mesh --------------------------------------------------------------------------------------------------
     triangles: int = _tunable(
         100_000, stage="mesh", label="Triangle budget", unit="triangles", step=5000, ge=1000, le=4_000_000,
         why="A phone draws 100,000 at full frame rate; silhouettes and borders are kept first.",
     )  # fmt: skip
     camera_travel: float = _tunable(
         8.0, stage="mesh", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
-        why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth (as in SHARP).",
+        why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth.",
     )  # fmt: skip
 
     @classmethod

@@ -201,6 +201,11 @@ class PointCloud:
         y = (np.arange(camera.height, dtype=np.float32) + 0.5 - camera.cy) / camera.fy
         return np.stack([self.z * x.astype(np.float32), self.z * y.astype(np.float32)[:, None], self.z], axis=-1)
 
+    @cached_property
+    def inverse_depth(self) -> Float32:
+        """(H, W), 1 / z"""
+        return np.reciprocal(self.z)
+
     def __len__(self) -> int:
         return int(np.count_nonzero(self.mask))
 

@@ -1,0 +1,133 @@
+"""Where one surface ends and another begins behind it: depth cuts, and the pixels that belong to neither side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from diorama.settings import Settings
+from diorama.types import Bool, Cuts, Float32, Int32, PointCloud
+
+RAMP = 9
+"""Links in a row that are all too steep make a slanted surface rather than an edge that an estimator blurred."""
+
+
+def near_inverse_depth(points: PointCloud) -> float:
+    """The inverse depth that counts as near: the 98th percentile, so that a few specks don't set the scale."""
+    seen = points.z if points.opaque is None or not points.opaque.any() else points.z[points.opaque]
+    return float(1 / np.percentile(seen, 2))
+
+
+def find_cuts(points: PointCloud, settings: Settings) -> Cuts:
+    """Find the links between neighbouring pixels that no surface crosses.
+
+    A link is cut where the inverse depth jumps by more than `settings.cut_threshold` per cent of the near inverse
+    depth, which is a fixed parallax on the screen wherever it happens (a ratio of depths would shred the ground near
+    the horizon, where inverse depth is still linear in the picture). Of neighbouring jumps in the same direction only
+    the largest is cut, so that a blurred edge is cut once, and a long even slope (`RAMP`) is not cut at all. Links to
+    transparent pixels are always cut.
+    """
+    inverse = points.inverse_depth
+    threshold = np.float32(settings.cut_threshold / 100 * near_inverse_depth(points))
+    right = _abrupt(np.diff(inverse, axis=1), threshold)
+    down = _abrupt(np.diff(inverse, axis=0).T, threshold).T
+    if points.opaque is not None:
+        right |= points.opaque[:, 1:] != points.opaque[:, :-1]
+        down |= points.opaque[1:] != points.opaque[:-1]
+    return Cuts(np.ascontiguousarray(right), np.ascontiguousarray(down))
+
+
+def _abrupt(jump: Float32, threshold: np.float32) -> Bool:
+    """Jumps along the rows that are over the threshold, largest of their neighbours, and no part of a long slope."""
+    cut = np.zeros(jump.shape, bool)
+    if not jump.size:
+        return cut
+    import cv2
+
+    for signed in (np.maximum(jump, 0), np.maximum(-jump, 0)):
+        # Ties are broken to the left: `>` there, `>=` to the right.
+        peak = signed > threshold
+        peak[:, 1:] &= signed[:, 1:] > signed[:, :-1]
+        peak[:, :-1] &= signed[:, :-1] >= signed[:, 1:]
+        gentlest = cv2.erode(signed, np.ones((1, RAMP), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        cut |= peak & (gentlest <= threshold / 2)
+    return cut
+
+
+def clean(points: PointCloud, settings: Settings) -> PointCloud:
+    """Give every pixel to a surface: the grid that the mesh is built on.
+
+    Single mixed pixels half way between foreground
+    and background go to the nearer of the two; islands smaller than `settings.min_island` pixels are moved to the
+    depth of the neighbouring surface that is nearest in depth. `mask` stays as it is.
+    """
+    threshold = np.float32(settings.cut_threshold / 100 * near_inverse_depth(points))
+    inverse = _snap_mixed(points.inverse_depth, threshold)
+    cleaned = replace(points, z=np.reciprocal(inverse))
+    if settings.min_island > 1:
+        inverse = _join_islands(inverse, find_cuts(cleaned, settings), settings.min_island)
+        cleaned = replace(points, z=np.reciprocal(inverse))
+    return cleaned
+
+
+def _snap_mixed(inverse: Float32, threshold: np.float32) -> Float32:
+    """Move a pixel that lies between a nearer and a farther neighbour, apart from both, to the nearer in depth."""
+    result = inverse.copy()
+    for axis in (0, 1):
+        values = np.moveaxis(result, axis, 0)
+        if len(values) < 3:
+            continue
+        before, middle, after = values[:-2], values[1:-1], values[2:]
+        to_before, to_after = middle - before, after - middle
+        mixed = (np.minimum(np.abs(to_before), np.abs(to_after)) > threshold) & (to_before * to_after > 0)
+        values[1:-1] = np.where(mixed, np.where(np.abs(to_before) <= np.abs(to_after), before, after), middle)
+    return result
+
+
+def label_surfaces(cuts: Cuts, opaque: Bool | None = None) -> tuple[int, Int32]:
+    """Connected components of the pixels along the links that are not cut.
+
+    Returns:
+        The number of labels and the labels (H, W), from 1; 0 where not `opaque`.
+    """
+    import cv2
+
+    height, width = cuts.right.shape[0], cuts.down.shape[1]
+    # Pixels at even places, the links between them at odd ones: 4-connectivity there is connectivity by links.
+    grid = np.zeros((2 * height - 1, 2 * width - 1), np.uint8)
+    grid[::2, ::2] = 1 if opaque is None else opaque
+    grid[::2, 1::2] = ~cuts.right
+    grid[1::2, ::2] = ~cuts.down
+    if opaque is not None:
+        grid[::2, 1::2] &= opaque[:, 1:] & opaque[:, :-1]
+        grid[1::2, ::2] &= opaque[1:] & opaque[:-1]
+    count, labels = cv2.connectedComponents(grid, connectivity=4, ltype=cv2.CV_32S)
+    return count - 1, np.ascontiguousarray(labels[::2, ::2], np.int32)
+
+
+def _join_islands(inverse: Float32, cuts: Cuts, smallest: int) -> Float32:
+    """Shift every island to the neighbouring large surface across the smallest of the jumps around it."""
+    count, labels = label_surfaces(cuts)
+    size = np.bincount(labels.ravel(), minlength=count + 1)
+    small = size < smallest
+    if not small[1:].any() or small[1:].all():
+        return inverse
+    owners, shifts = [], []
+    for cut, axis in ((cuts.right, 1), (cuts.down, 0)):
+        one = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(inverse, axis, 0)[:-1]
+        other = np.moveaxis(labels, axis, 0)[1:], np.moveaxis(inverse, axis, 0)[1:]
+        where = np.moveaxis(cut, axis, 0)
+        for (mine, here), (theirs, there) in ((one, other), (other, one)):
+            edge = where & small[mine] & ~small[theirs]
+            owners.append(mine[edge])
+            shifts.append((there - here)[edge])
+    owner, shift = np.concatenate(owners), np.concatenate(shifts)
+    order = np.lexsort((np.abs(shift), owner))
+    owner, shift = owner[order], shift[order]
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    move = np.zeros(count + 1, np.float32)
+    move[owner[first]] = shift[first]
+    # A steep island's far end must not pass infinity.
+    moved: Float32 = np.maximum(inverse + move[labels], inverse.min())
+    return moved
