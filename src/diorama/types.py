@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -282,6 +283,28 @@ class Scene:
     def units(self) -> str:
         """``metric`` (the depth's own unit) or ``relative`` (the nearest point at about 1)."""
         return self.depth.scale
+
+    def save(self, path: str | Path) -> None:
+        """Write the scene to a file whose ending says the format: ``.glb``, ``.diorama``, ... (`export.FORMATS`).
+
+        Raises:
+            FormatError: the ending names no format.
+            StorageError: the disk is full or refuses.
+        """
+        from diorama import export
+
+        export.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Scene:
+        """Read a ``.diorama`` file: what `save` wrote, every number and pixel of it.
+
+        Raises:
+            SceneFileError: it is missing, damaged, of a newer version or no ``.diorama`` file.
+        """
+        from diorama import bundle
+
+        return bundle.read(Path(path))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,0 +1,89 @@
+"""Small scenes made by hand: a box in front of a wall, with the sky above."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diorama.settings import Settings
+from diorama.types import Camera, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene, StageReport
+
+
+def tiny_scene(
+    width: int = 24,
+    height: int = 16,
+    *,
+    texture: int = 1,
+    seed: int = 0,
+    alpha: bool = False,
+    soft: bool = False,
+    metric: bool = False,
+) -> Scene:
+    """A whole scene: two meshes (wall, box), every pixel two triangles, cut all round the box.
+
+    Args:
+        width, height: of depth, points and cuts.
+        texture: the photo is this many times larger.
+        alpha: the photo has an alpha channel: its left column is transparent, and masked in the points.
+        soft: the box's mesh has rim opacity.
+        metric: the depth is metric.
+    """
+    rng = np.random.default_rng(seed)
+    photo = tiny_photo(width * texture, height * texture, alpha=alpha, seed=seed)
+    camera = photo.camera.resized(width, height)
+    box = np.zeros((height, width), bool)
+    box[height // 3 : height * 3 // 4, width // 3 : width * 2 // 3] = True
+    sky = np.zeros_like(box)
+    sky[: height // 4] = True
+    noise = rng.uniform(0, 0.02, box.shape)
+    inverse = np.where(sky, 0, np.where(box, 0.9, 0.3) + noise).astype(np.float32)
+    z = (1 / np.maximum(inverse, 0.25)).astype(np.float32)
+    mask = np.ones_like(box)
+    if alpha:
+        mask[:, 0] = False
+    depth = DepthMap(inverse, "metric" if metric else "relative", camera, "tiny", None, sky, ("made by hand",))
+    rgb = np.ascontiguousarray(photo.rgb[::texture, ::texture])
+    points = PointCloud(z, rgb, mask, camera)
+    cuts = Cuts(box[:, 1:] != box[:, :-1], box[1:] != box[:-1])
+    meshes = (pixel_mesh(points, mask & ~box, "wall"), pixel_mesh(points, mask & box, "box", soft=soft))
+    report = tuple(
+        StageReport(stage, "tiny", "made by hand", 0.25, {"size": width, "name": None}, warnings)
+        for stage, warnings in (("photo", ()), ("depth", ("made by hand",)), ("points", ()), ("mesh", ()))
+    )
+    return Scene("original", photo, depth, points, cuts, meshes, Settings(triangles=5000), report)
+
+
+def tiny_photo(width: int, height: int, *, alpha: bool = False, seed: int = 0) -> Photo:
+    """Smooth colours, redder to the right, greener downwards, with a little noise."""
+    rng = np.random.default_rng(seed)
+    rgb = np.empty((height, width, 3), np.uint8)
+    rgb[..., 0] = np.linspace(20, 220, width)
+    rgb[..., 1] = np.linspace(20, 220, height)[:, None]
+    rgb[..., 2] = rng.integers(90, 110, (height, width))
+    opacity = None
+    if alpha:
+        opacity = np.full((height, width), 255, np.uint8)
+        opacity[:, : max(1, width // 24)] = 0
+    camera = Camera(width * 1.1, width * 1.1, width / 2, height / 2, width, height, "exif")
+    return Photo(rgb, camera, opacity, "tiny", "0" * 64, ("a warning",))
+
+
+def pixel_mesh(points: PointCloud, keep: np.ndarray, name: str, *, soft: bool = False) -> Mesh:
+    """Each kept pixel a square of its own, facing the camera at the pixel's z."""
+    rows, columns = np.nonzero(keep)
+    z = points.z[rows, columns]
+    camera = points.camera
+    corners = np.stack([columns, rows], axis=-1)[:, None] + np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    rays = (corners - (camera.cx, camera.cy)) / (camera.fx, camera.fy)
+    vertices = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1) * z[:, None, None]
+    first = np.arange(len(z))[:, None, None] * 4
+    # The front is the side that (b - a) x (c - a) points to: towards -z.
+    faces = (first + np.array([[0, 3, 1], [1, 3, 2]])).reshape(-1, 3)
+    count = 4 * len(z)
+    return Mesh(
+        vertices.reshape(-1, 3).astype(np.float32),
+        faces.astype(np.int32),
+        (corners / (camera.width, camera.height)).reshape(-1, 2).astype(np.float32),
+        np.tile(np.array([0, 0, -1], np.float32), (count, 1)),
+        name,
+        np.linspace(0, 1, count, dtype=np.float32) if soft else None,
+    )
