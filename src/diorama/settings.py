@@ -50,7 +50,7 @@ class Settings(BaseModel):
         why="Long side at which depth and geometry are computed. Doubling it costs four times the time.",
     )  # fmt: skip
     texture_size: int = _tunable(
-        4096, stage="photo", label="Texture size", unit="px", step=256, ge=64, le=8192,
+        4096, stage="photo", label="Texture size", unit="px", step=64, ge=64, le=8192,
         why="Long side of the texture; 4096 px is what every phone's graphics chip can show.",
     )  # fmt: skip
     fov: float | None = _tunable(
@@ -105,7 +105,7 @@ class Settings(BaseModel):
 
     # ---- mesh --------------------------------------------------------------------------------------------------
     triangles: int = _tunable(
-        100_000, stage="mesh", label="Triangle budget", unit="triangles", step=5000, ge=1000, le=4_000_000,
+        100_000, stage="mesh", label="Triangle budget", unit="triangles", step=1000, ge=1000, le=4_000_000,
         why="A phone draws 100,000 at full frame rate; silhouettes and borders are kept first.",
     )  # fmt: skip
     camera_travel: float = _tunable(
