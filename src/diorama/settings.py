@@ -94,9 +94,9 @@ class Settings(BaseModel):
         why="Points whose mean distance to their neighbours is this many standard deviations too large are masked.",
     )  # fmt: skip
     cut_threshold: float = _tunable(
-        1.5, stage="points", label="Cut threshold", unit="% of near disparity", step=0.1, ge=0.2, le=20,
+        3.0, stage="points", label="Cut threshold", unit="% of near disparity", step=0.1, ge=0.2, le=20,
         why="Neighbouring pixels whose inverse depths differ by more, and abruptly, belong to different surfaces: "
-        "about 2 px of parallax at the default travel on a 1536 px photo.",
+        "about 4 px of parallax at the default travel on a 1536 px photo.",
     )  # fmt: skip
     min_island: int = _tunable(
         24, stage="points", label="Smallest island", unit="px", step=4, ge=0, le=2000,
