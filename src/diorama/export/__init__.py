@@ -8,8 +8,11 @@ from pathlib import Path
 
 from diorama import bundle
 from diorama.errors import FormatError
-from diorama.export import glb
+from diorama.export import glb, ply
+from diorama.export.depthmap import write_depth
 from diorama.types import Scene
+
+__all__ = ["FORMATS", "Format", "format_of", "save", "write_depth"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,27 @@ class Format:
     write: Callable[[Scene, Path], None]
 
 
+def _write_points(scene: Scene, path: Path) -> None:
+    ply.write_points(scene.points, path, units=scene.units)
+
+
+def _write_depth(scene: Scene, path: Path) -> None:
+    write_depth(scene.depth, (scene.photo.width, scene.photo.height), path)
+
+
+_BYTES = "application/octet-stream"
+
 FORMATS: dict[str, Format] = {
     ".glb": Format("3D scene (GLB)", "model/gltf-binary", glb.write),
-    ".diorama": Format("Whole scene, to go on with (Diorama)", "application/vnd.diorama+zip", bundle.write),
+    ".ply": Format("Mesh (PLY)", _BYTES, ply.write_mesh),
+    ".points.ply": Format("Point cloud (PLY)", _BYTES, _write_points),
+    ".depth.png": Format("Depth map (PNG, 16 bits)", "image/png", _write_depth),
+    ".npy": Format("Depth map (NumPy)", _BYTES, _write_depth),
+    ".npz": Format("Depth map with its camera (NumPy)", _BYTES, _write_depth),
+    ".pfm": Format("Depth map (PFM)", _BYTES, _write_depth),
+    ".diorama": Format("Whole scene, to go on with", "application/vnd.diorama+zip", bundle.write),
 }
-"""By ending. A file's name ends with it or, without its first dot, is it: `x.points.ply` and `points.ply` are alike."""
+"""By ending. A file's name ends with it or is it less the first dot: `cat.points.ply` and `points.ply` are points."""
 
 
 def save(scene: Scene, path: str | Path) -> None:

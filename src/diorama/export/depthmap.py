@@ -1,0 +1,153 @@
+"""Depth maps as files: inverse depth, larger is nearer, 0 = infinitely far.
+
+.npy   float32, H x W
+.npz   `inverse_depth` as in .npy, `valid` and `sky` (bool) where known, `scale` (relative or metric), `model`,
+       and the camera `fx`, `fy`, `cx`, `cy` in pixels of this map
+.png   16 bits, grey: inverse depth = value x scale, with the scale as the PNG text `inverse-depth-scale`; 0 stays 0
+.pfm   float32, grey, rows from the bottom as the format wants
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diorama import atomic
+from diorama.errors import FormatError
+from diorama.types import DepthMap, Float32
+
+EDGE = 0.01
+"""Share of the largest inverse depth: neighbours that differ by more are two surfaces when the map is resampled. Half
+of what the mesh cuts at by default; a steep surface taken for an edge only loses its smoothness between two pixels."""
+
+
+def write_depth(depth: DepthMap, size: tuple[int, int], path: Path) -> None:
+    """Write inverse depth at the size of a picture; the path's ending says the format.
+
+    Args:
+        depth: (H, W) inverse depth.
+        size: (width, height) of the picture. The map's own size writes it unchanged.
+        path: ends in .npy, .npz, .png or .pfm.
+
+    Raises:
+        FormatError: another ending.
+        StorageError: the disk is full or refuses.
+    """
+    encode = DEPTH_FORMATS.get(path.suffix.lower())
+    if encode is None:
+        raise FormatError(
+            f"Depth can't be written as '{path.name}'.", hint=f"Use one of the endings {', '.join(DEPTH_FORMATS)}."
+        )
+    data = encode(resized(depth, size))
+    with atomic.writing(path) as file:
+        file.write(data)
+
+
+def resized(depth: DepthMap, size: tuple[int, int]) -> DepthMap:
+    """The map for a picture of (width, height): linear on each surface, never a mix of two.
+
+    At every pixel the four samples around it are weighted as in linear interpolation, but only those that belong to
+    the nearest one's surface (within `EDGE` of it, and both or neither infinitely far). Masks take the nearest sample.
+    """
+    width, height = size
+    if (height, width) == depth.shape:
+        return depth
+    rows, columns = _Samples.along(depth.shape[0], height), _Samples.along(depth.shape[1], width)
+    nearest = np.ix_(rows.nearest, columns.nearest)
+    valid, sky = (None if mask is None else np.ascontiguousarray(mask[nearest]) for mask in (depth.valid, depth.sky))
+    inverse = _edge_aware(depth.inverse_depth, rows, columns)
+    return replace(depth, inverse_depth=inverse, camera=depth.camera.resized(width, height), valid=valid, sky=sky)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """For each new position along one axis: the samples before and after it, the latter's weight, the nearest."""
+
+    before: npt.NDArray[np.intp]
+    after: npt.NDArray[np.intp]
+    weight: Float32
+    nearest: npt.NDArray[np.intp]
+
+    @classmethod
+    def along(cls, old: int, new: int) -> _Samples:
+        at = (np.arange(new) + 0.5) * (old / new)  # in old pixels, whose centres are at 0.5
+        before = np.floor(at - 0.5).astype(np.intp)
+        weight = (at - 0.5 - before).astype(np.float32)
+        nearest = np.minimum(at.astype(np.intp), old - 1)
+        return cls(np.maximum(before, 0), np.minimum(before + 1, old - 1), weight, nearest)
+
+
+def _edge_aware(inverse: Float32, rows: _Samples, columns: _Samples) -> Float32:
+    """Linear interpolation everywhere, then again, on one side only, where the four samples differ."""
+    import cv2
+
+    size = len(columns.nearest), len(rows.nearest)
+    result = np.asarray(cv2.resize(inverse, size, interpolation=cv2.INTER_LINEAR), np.float32).reshape(size[::-1])
+    limit = EDGE * float(inverse.max())
+    # [y, x]: whether the samples (y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1) are of several surfaces.
+    padded = np.pad(inverse, ((0, 1), (0, 1)), mode="edge")
+    corners = [padded[dy : dy + inverse.shape[0], dx : dx + inverse.shape[1]] for dy in (0, 1) for dx in (0, 1)]
+    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
+    mixed = (high - low > limit) | ((low == 0) & (high > 0))
+    y, x = np.nonzero(mixed[np.ix_(rows.before, columns.before)])
+    own = inverse[rows.nearest[y], columns.nearest[x]]
+    total, weights = np.zeros_like(own), np.zeros_like(own)
+    for row, row_weight in ((rows.before, 1 - rows.weight), (rows.after, rows.weight)):
+        for column, column_weight in ((columns.before, 1 - columns.weight), (columns.after, columns.weight)):
+            sample = inverse[row[y], column[x]]
+            same = (np.abs(sample - own) <= limit) & ((sample == 0) == (own == 0))
+            weight = np.where(same, row_weight[y] * column_weight[x], 0)
+            total += weight * sample
+            weights += weight
+    # The nearest sample is of its own surface and weighs at least a quarter.
+    result[y, x] = total / weights
+    return result
+
+
+def _npy(depth: DepthMap) -> bytes:
+    file = io.BytesIO()
+    np.save(file, depth.inverse_depth, allow_pickle=False)
+    return file.getvalue()
+
+
+def _npz(depth: DepthMap) -> bytes:
+    camera = depth.camera
+    arrays = {"inverse_depth": depth.inverse_depth, "valid": depth.valid, "sky": depth.sky}
+    words = {"scale": np.array(depth.scale), "model": np.array(depth.model)}
+    numbers = {name: np.array(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy")}
+    file = io.BytesIO()
+    known: dict[str, npt.NDArray[Any]] = {name: array for name, array in arrays.items() if array is not None}
+    np.savez(file, allow_pickle=False, **known, **words, **numbers)
+    return file.getvalue()
+
+
+def _png(depth: DepthMap) -> bytes:
+    from PIL import Image, PngImagePlugin
+
+    scale = float(depth.inverse_depth.max()) / 65535 or 1.0
+    values = np.rint(depth.inverse_depth / np.float32(scale))
+    # Only what is infinitely far is 0.
+    values = np.clip(values, depth.inverse_depth > 0, 65535).astype(np.uint16)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("inverse-depth-scale", repr(scale))
+    unit = "1 / depth in its own unit" if depth.scale == "metric" else "relative"
+    text.add_text("Description", f"inverse depth = value x inverse-depth-scale ({unit}); larger is nearer, 0 infinite")
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG", compress_level=1, pnginfo=text)
+    return file.getvalue()
+
+
+def _pfm(depth: DepthMap) -> bytes:
+    height, width = depth.shape
+    header = f"Pf\n{width} {height}\n-1.0\n".encode()  # negative: little-endian
+    return header + depth.inverse_depth[::-1].astype("<f4").tobytes()
+
+
+DEPTH_FORMATS: dict[str, Callable[[DepthMap], bytes]] = {".npy": _npy, ".npz": _npz, ".png": _png, ".pfm": _pfm}
+"""By ending: what makes the file's bytes."""
