@@ -59,7 +59,7 @@ class Wanted:
 def to_part(wanted: Wanted, part: Path, progress: Progress | None, connect_seconds: float) -> None:
     """Bring `part` to the size that is wanted, going on with what is in it.
 
-    A server that can't be reached at first isn't asked again, so that this takes `connect_seconds` without a network.
+    A server that can't be reached at first isn't asked again, and one that gives nothing only for `connect_seconds`.
 
     Raises:
         DownloadError: the server can't be reached, refuses, or broke off `TRIES` times.
@@ -77,10 +77,13 @@ def to_part(wanted: Wanted, part: Path, progress: Progress | None, connect_secon
             hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; http:// and https:// proxies can be used.",
         ) from error
     with client:
+        begin = time.monotonic()
         reason = ""
         for attempt in range(TRIES):
-            if attempt:
-                time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
+            pause = PAUSE_SECONDS * 2 ** (attempt - 1) if attempt else 0.0
+            if not part.exists() and time.monotonic() + pause - begin > connect_seconds:
+                break  # nothing has come: no reason to be patient
+            time.sleep(pause)
             try:
                 _continue(client, wanted, part, said, connect_seconds)
                 return
@@ -89,7 +92,7 @@ def to_part(wanted: Wanted, part: Path, progress: Progress | None, connect_secon
                     raise DownloadError(f"{_host(wanted.url)} can't be reached: {error}.", hint=_REACH_HINT) from error
                 reason = str(error)
     raise DownloadError(
-        f"Fetching {wanted.name} from {_host(wanted.url)} broke off {TRIES} times: {reason}.",
+        f"Fetching {wanted.name} from {_host(wanted.url)} failed: {reason}.",
         hint=f"What has arrived is kept; try again later: diorama models pull {wanted.name}.",
     )
 
@@ -180,7 +183,7 @@ def _answer(client: httpx.Client, url: str, have: int, seconds: float) -> Iterat
     try:
         request = client.build_request("GET", url, headers=headers)
         response = _within(seconds, lambda: client.send(request, stream=True), httpx.Response.close)
-    except (httpx.ConnectError, httpx.ConnectTimeout, TimeoutError) as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, TimeoutError) as error:
         reason = f"no answer within {seconds:g} s" if isinstance(error, TimeoutError) else _reason(error)
         raise _UnreachableError(reason) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
