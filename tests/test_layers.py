@@ -18,15 +18,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diorama"
 
-FOUNDATION = ["errors", "atomic", "settings", "types", "weights"]
+FOUNDATION = ["errors", "atomic", "settings", "types", "download", "weights"]
 """What every stage may import; each may import those before it."""
 
 STAGES = 1
 ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main__": 6, "__init__": 6}
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
 
-FAMILIES = {"records": "files", "bundle": "files", "export": "files", "cuts": "mesh"}
-"""Modules that make up one stage between them: the scene's files; the mesh and the cuts that it is split at."""
+FAMILIES = {
+    **dict.fromkeys(["colour", "lens", "photo"], "photo"),
+    **dict.fromkeys(["cuts", "mesh"], "mesh"),
+    **dict.fromkeys(["records", "bundle", "export"], "files"),
+}
+"""Modules that make up one stage between them, too long for one file."""
 
 FRONT_DOOR = {("types", "export"), ("types", "bundle")}
 """`Scene.save` and `Scene.load`, which import inside the method: a scene that can't be saved is no use."""
