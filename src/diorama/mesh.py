@@ -33,6 +33,12 @@ TOLERANCES_PX = (0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5)
 SURPLUS = 3
 """The quadtree has up to so many times the budget; edge collapses bring it down with less error than larger squares."""
 
+MAX_SLIDE_PX = 0.5
+"""How far the texture may slide inside a triangle that is seen at a slant, in pixels of the grid."""
+
+MAX_HALVINGS = 8
+"""Each halving quarters the slide, so eight are enough for any edge that fits into a picture."""
+
 # Corners of a pixel, and the pixels around a corner (a b / c d), in reading order.
 TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT = range(4)
 
@@ -58,10 +64,9 @@ def triangulate(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[Mes
     grid = _corner_grid(scale / points.z, cuts, points.opaque)
     leaves = _quadtree(grid, settings.triangles)
     flat, faces = _fans(grid, leaves)
+    flat, faces = _to_budget(flat, faces, settings.triangles)
     warnings: tuple[str, ...] = ()
     if len(faces) > settings.triangles:
-        flat, faces = _simplify(flat, faces, settings.triangles)
-    if len(faces) > settings.triangles * 1.01:
         warnings = (
             f"The silhouettes alone need {len(faces):,} triangles, more than the budget of {settings.triangles:,}: "
             "they are kept. Raise the cut threshold or lower the geometry detail for fewer.",
@@ -289,6 +294,18 @@ def _fan(grid: _Grid, leaf: Int64, side: int, used: Bool) -> Int64:
     return fan
 
 
+def _to_budget(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]:
+    """Reduce and split until the budget is met; twice, since splitting adds some triangles again."""
+    target = budget
+    best = _split_foreshortened(flat, faces)
+    for _ in range(3):
+        if len(best[1]) <= budget:
+            break
+        best = _split_foreshortened(*_simplify(flat, faces, target))
+        target = min(target * budget // max(len(best[1]), 1), target - 1)
+    return best
+
+
 def _simplify(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]:
     """Collapse edges by quadric error (Garland and Heckbert 1997) in picture space, where an error is what is seen;
     the borders, which are the picture's frame and the silhouettes, stay."""
@@ -296,6 +313,48 @@ def _simplify(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]
 
     vertices, triangles = fast_simplification.simplify(flat, faces, target_count=budget, agg=5, preserve_border=True)
     return np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(triangles, np.int32)
+
+
+def _split_foreshortened(flat: Float32, faces: Int32) -> tuple[Float32, Int32]:
+    """Halve edges until the texture stays in place along them.
+
+    Viewers interpolate texture coordinates linearly in space, the photo's are projective: along an edge of L pixels
+    between inverse depths p and q the texture slides by up to L |ln(p / q)| / 8 pixels. A flat floor may be two
+    triangles by its shape and still need more for its texture.
+    """
+    for _ in range(MAX_HALVINGS):
+        ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).astype(np.int64)
+        edges, edge_of = np.unique(ends[:, 0] * len(flat) + ends[:, 1], return_inverse=True)
+        one, other = flat[edges // len(flat)], flat[edges % len(flat)]
+        length = np.hypot(one[:, 0] - other[:, 0], one[:, 1] - other[:, 1])
+        slide = length * np.abs(np.log(np.maximum(one[:, 2], 1e-9) / np.maximum(other[:, 2], 1e-9))) / 8
+        halved = slide > MAX_SLIDE_PX
+        if not halved.any():
+            break
+        middle_of = np.full(len(edges), -1, np.int32)
+        middle_of[halved] = len(flat) + np.arange(np.count_nonzero(halved), dtype=np.int32)
+        flat = np.concatenate([flat, (one[halved] + other[halved]) / 2])
+        faces = _subdivide(faces, middle_of[edge_of.reshape(-1, 3)])
+    return flat, faces
+
+
+def _subdivide(faces: Int32, middles: Int32) -> Int32:
+    """Split triangles at the midpoints of their edges (ab, bc, ca), -1 where an edge stays whole."""
+    count = (middles >= 0).sum(axis=1)
+    parts = [faces[count == 0]]
+    for k in range(3):  # one edge: turn the triangle so that it is its first
+        chosen = (count == 1) & (middles[:, k] >= 0)
+        a, b, c = np.roll(faces[chosen], -k, axis=1).T
+        m = middles[chosen, k]
+        parts += [np.stack([a, m, c], 1), np.stack([m, b, c], 1)]
+        chosen = (count == 2) & (middles[:, k] < 0)  # two edges: the whole one first
+        a, b, c = np.roll(faces[chosen], -k, axis=1).T
+        m, n = middles[chosen, (k + 1) % 3], middles[chosen, (k + 2) % 3]
+        parts += [np.stack([n, m, c], 1), np.stack([a, b, m], 1), np.stack([a, m, n], 1)]
+    a, b, c = faces[count == 3].T
+    m, n, o = middles[count == 3].T
+    parts += [np.stack(corner, 1) for corner in ((a, m, o), (m, b, n), (o, n, c), (m, n, o))]
+    return np.ascontiguousarray(np.concatenate(parts), np.int32)
 
 
 def _lift(flat: Float32, faces: Int32, points: PointCloud, scale: np.float32) -> Mesh:

@@ -261,8 +261,10 @@ def _shade(  # type: ignore[no-untyped-def]
                         farthest = min(farthest, inverse[i, j])
             colour[:] = 0.0
             count = samples * samples
+            distance = 1.0 / nearest if hits else np.inf
             if hits == count and nearest - farthest <= SAME_SURFACE * nearest:
                 _look_up(screen, faces, uv, texels, levels, front, column + 0.5, row + 0.5, colour)
+                distance = 2.0 / (nearest + farthest)
             else:
                 for i in range(row * samples, (row + 1) * samples):
                     for j in range(column * samples, (column + 1) * samples):
@@ -274,4 +276,4 @@ def _shade(  # type: ignore[no-untyped-def]
             for channel in range(3):
                 rgb[row, column, channel] = np.uint8(min(max(colour[channel] + 0.5, 0.0), 255.0))
             alpha[row, column] = np.uint8(hits * 255 // count)
-            z[row, column] = 1.0 / nearest if hits else np.inf
+            z[row, column] = distance
