@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from diorama.errors import StorageError
 
+SIBLINGS = ".diorama-*.tmp"
+"""The names of unfinished files and folders."""
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
@@ -35,7 +38,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
 
 def sibling(path: Path) -> Path:
     """A hidden name beside `path` that nobody uses."""
-    return path.with_name(f".diorama-{secrets.token_hex(8)}.tmp")
+    return path.with_name(SIBLINGS.replace("*", secrets.token_hex(8)))
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def refusals(path: Path) -> Iterator[None]:
 
 
 def _translated(path: Path, error: OSError) -> StorageError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return StorageError(
             f"The disk that holds {path.parent} is full.", hint="Free some space or choose another folder."
         )

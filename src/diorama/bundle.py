@@ -16,10 +16,11 @@ import json
 import platform
 import re
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,6 +46,9 @@ can be; deflate reaches 1000 on what was made to blow up."""
 
 MAX_JSON = 16 << 20
 """Bytes of a `record.json` or `manifest.json`."""
+
+ABANDONED_SECONDS = 3600
+"""No save takes as long."""
 
 _AGAIN = "Copy the file once more, or make the scene again with `diorama make`."
 
@@ -138,6 +142,7 @@ class Checkpoints:
         temporary = atomic.sibling(folder)
         with atomic.refusals(folder):
             self.root.mkdir(parents=True, exist_ok=True)
+            self._sweep()
             try:
                 save_stage(temporary, stage, record, report)
                 if self.load(stage, key) is None:
@@ -157,6 +162,13 @@ class Checkpoints:
             if not folder.is_dir():
                 raise
             # Another process has put its own there in between: it holds the same.
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed in the middle of `save` have left."""
+        for left in self.root.glob(atomic.SIBLINGS):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
 
     def _folder(self, stage: str, key: str) -> Path:
         return self.root / f"{stage}-{key}"
@@ -200,8 +212,14 @@ def read(path: Path) -> Scene:
     Raises:
         SceneFileError: it is missing, damaged, hostile or of a newer version.
     """
-    with _damage(path), path.open("rb") as file, zipfile.ZipFile(file) as archive:
-        return _read_scene(archive)
+    with _damage(path), path.open("rb") as file:
+        if file.read(4) == b"glTF":
+            raise SceneFileError(
+                f"{path} is a GLB: a scene to look at, without the depth map and the points that it was made of.",
+                hint="Open the .diorama file of the same scene; `diorama make` writes one where the output ends so.",
+            )
+        with zipfile.ZipFile(file) as archive:
+            return _read_scene(archive)
 
 
 def _read_scene(archive: zipfile.ZipFile) -> Scene:
@@ -221,8 +239,8 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
         def read(name: str, limit: int) -> bytes:
             name = f"{stage}/{name}"
             data = read_member(manifest.links.get(name, name), limit)
-            if name in manifest.sha256:
-                _check(name, data, manifest.sha256[name])
+            if name.endswith("/record.json"):
+                _check(name, data, manifest.sha256.get(name))
             return data
 
         return _load(stage, read)[0]
@@ -327,8 +345,13 @@ def _loaded(data: bytes) -> dict[str, Any]:
 
 
 def _json(values: dict[str, Any]) -> bytes:
-    # `item`: numpy's numbers, which a stage may have put into its report.
-    return json.dumps(values, indent=1, default=lambda number: number.item()).encode()
+    # "replace": half a surrogate pair, which Python's names of files can hold and JSON's readers refuse.
+    return json.dumps(values, indent=1, ensure_ascii=False, default=_plain).encode("utf-8", "replace")
+
+
+def _plain(value: object) -> object:
+    """What a stage may have put into its report besides JSON's own types."""
+    return value.item() if isinstance(value, np.generic) else str(value)
 
 
 def _check(name: str, data: bytes, sha256: object) -> None:

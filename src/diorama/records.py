@@ -17,7 +17,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -155,6 +155,10 @@ class _Files:
         return self.read(name)
 
 
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {"camera": asdict(camera)}
+
+
 class _Values(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -167,11 +171,11 @@ class _PhotoValues(_Values):
 
 
 def _pack_photo(photo: Photo) -> Packed:
-    values = _PhotoValues(camera=photo.camera, name=photo.name, sha256=photo.sha256, warnings=photo.warnings)
+    values = {**_camera(photo.camera), "name": photo.name, "sha256": photo.sha256, "warnings": photo.warnings}
     arrays: dict[str, Array] = {"rgb.png": photo.rgb}
     if photo.alpha is not None:
         arrays["alpha.png"] = photo.alpha
-    return Packed(values.model_dump(mode="json"), arrays)
+    return Packed(values, arrays)
 
 
 def _unpack_photo(values: Mapping[str, Any], files: _Files) -> Photo:
@@ -189,12 +193,12 @@ class _DepthValues(_Values):
 
 
 def _pack_depth(depth: DepthMap) -> Packed:
-    values = _DepthValues(scale=depth.scale, camera=depth.camera, model=depth.model, warnings=depth.warnings)
+    values = {**_camera(depth.camera), "scale": depth.scale, "model": depth.model, "warnings": depth.warnings}
     arrays: dict[str, Array] = {"inverse_depth.npy": depth.inverse_depth}
     for name, mask in (("valid.npy", depth.valid), ("sky.npy", depth.sky)):
         if mask is not None:
             arrays[name] = np.packbits(mask, axis=1)
-    return Packed(values.model_dump(mode="json"), arrays)
+    return Packed(values, arrays)
 
 
 def _unpack_depth(values: Mapping[str, Any], files: _Files) -> DepthMap:
@@ -211,9 +215,8 @@ class _PointValues(_Values):
 
 
 def _pack_points(points: PointCloud) -> Packed:
-    values = _PointValues(camera=points.camera)
     mask = np.packbits(points.mask, axis=1)
-    return Packed(values.model_dump(mode="json"), {"z.npy": points.z, "rgb.png": points.rgb, "mask.npy": mask})
+    return Packed(_camera(points.camera), {"z.npy": points.z, "rgb.png": points.rgb, "mask.npy": mask})
 
 
 def _unpack_points(values: Mapping[str, Any], files: _Files) -> PointCloud:
@@ -232,7 +235,7 @@ class _MeshValues(_Values):
 def _pack_mesh(record: MeshRecord) -> Packed:
     cuts, meshes = record
     height, width = cuts.right.shape[0], cuts.down.shape[1]
-    values = _MeshValues(height=height, width=width, names=tuple(mesh.name for mesh in meshes))
+    values = {"height": height, "width": width, "names": [mesh.name for mesh in meshes]}
     arrays: dict[str, Array] = {
         "right.npy": np.packbits(cuts.right, axis=1),
         "down.npy": np.packbits(cuts.down, axis=1),
@@ -244,7 +247,7 @@ def _pack_mesh(record: MeshRecord) -> Packed:
         arrays[f"{i}.normals.npy"] = mesh.normals
         if mesh.alpha is not None:
             arrays[f"{i}.alpha.npy"] = mesh.alpha
-    return Packed(values.model_dump(mode="json"), arrays)
+    return Packed(values, arrays)
 
 
 def _unpack_mesh(values: Mapping[str, Any], files: _Files) -> MeshRecord:

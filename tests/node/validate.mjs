@@ -1,6 +1,7 @@
-// The Khronos glTF validator's report on the file named first, as JSON.
+// The Khronos glTF validator's report on each file that is named, as a JSON list.
 import { readFileSync } from "node:fs";
 import validator from "gltf-validator";
 
-const report = await validator.validateBytes(new Uint8Array(readFileSync(process.argv[2])));
-console.log(JSON.stringify(report));
+const files = process.argv.slice(2);
+const reports = await Promise.all(files.map((file) => validator.validateBytes(new Uint8Array(readFileSync(file)))));
+console.log(JSON.stringify(reports));

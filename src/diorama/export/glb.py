@@ -203,18 +203,20 @@ def _jpeg(photo: Photo) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it: numpy's numbers as Python's, what is not finite as text."""
+    """As JSON has it: numpy's numbers as Python's; as text what JSON has no type for, and what is not finite."""
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, np.generic):
         value = value.item()
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    known = value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
+    return value if known else str(value)
 
 
 def _container(gltf: dict[str, Any], binary: bytes) -> bytes:
-    text = json.dumps(gltf, separators=(",", ":"), allow_nan=False).encode()
+    # "replace": half a surrogate pair, which Python's names of files can hold and JSON's readers refuse.
+    text = json.dumps(gltf, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     text += b" " * (-len(text) % 4)
     binary += bytes(-len(binary) % 4)
     size = 12 + 8 + len(text) + 8 + len(binary)
