@@ -136,7 +136,7 @@ def example(name: str) -> Path:
 def clean_name(name: str) -> str:
     """The last part of a path in any system's form, without control or invisible characters, not too long."""
     base = PureWindowsPath(name).name  # splits at both kinds of slash
-    visible = "".join(c for c in base if not unicodedata.category(c).startswith("C")).strip()
+    visible = "".join(c for c in base if not unicodedata.category(c).startswith("C")).strip().lstrip(".")
     if len(visible) > MAX_NAME:
         ending = Path(visible).suffix[:10]
         visible = visible[: MAX_NAME - len(ending)] + ending
@@ -276,11 +276,12 @@ def _from_tiff(data: bytes, label: str) -> _Decoded:
             if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and array.ndim == 3:
                 array = np.moveaxis(array, 0, -1)
             tags = {code: page.tags[code].value for code in (274, 34675) if code in page.tags}
-            if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-                array = array.max() - array
             if len(file.pages) > 1:
                 warnings.append("The file holds several pictures: the first one is used.")
+            white_is_zero = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         decoded = _from_array(array, label)
+        if white_is_zero:
+            decoded.rgb = 255 - decoded.rgb
         icc = tags.get(34675)
         if icc:
             decoded.rgb = colour.to_srgb(Image.fromarray(decoded.rgb), bytes(icc), warnings)
