@@ -1,0 +1,146 @@
+"""From a photo to a scene, with checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import diorama
+from conftest import PhotoPath
+from diorama.bundle import Checkpoints
+from diorama.errors import PhotoError, SettingsError
+from diorama.render import render
+from diorama.settings import STAGE_NAMES, Settings
+
+SMALL = Settings(processing_size=192, texture_size=256)
+
+
+class Memory:
+    """Checkpoints in a dict, counting what is saved."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], Any] = {}
+        self.saved: list[str] = []
+
+    def load(self, stage: str, key: str) -> Any:
+        return self.kept.get((stage, key))
+
+    def save(self, stage: str, key: str, record: object, report: object) -> None:
+        self.kept[stage, key] = (record, report)
+        self.saved.append(stage)
+
+
+def test_a_photo_becomes_a_scene_that_repeats_it(photo_path: PhotoPath) -> None:
+    scene = diorama.make(photo_path("coffee"), fetch=False)
+    assert scene.step == "original"
+    assert [stage.stage for stage in scene.report] == list(STAGE_NAMES)
+    assert scene.depth.model == "bundled"
+    assert len(scene.meshes[0].faces) <= scene.settings.triangles
+    view = render(scene)
+    error = np.mean((view.rgb.astype(float) - scene.photo.rgb) ** 2)
+    assert 10 * np.log10(255**2 / error) > 32
+    assert (view.alpha == 255).mean() > 0.995
+    assert any("focal length" in warning for warning in scene.warnings)
+
+
+def test_every_kind_of_source_gives_the_same_scene(photo_path: PhotoPath) -> None:
+    path = photo_path("chelsea")
+    scenes = [
+        diorama.make(source, SMALL, fetch=False)
+        for source in (path, str(path), path.read_bytes(), Image.open(path), np.asarray(Image.open(path)))
+    ]
+    for scene in scenes[1:]:
+        assert np.array_equal(scene.meshes[0].vertices, scenes[0].meshes[0].vertices)
+
+
+def test_progress_names_every_stage_in_order(photo_path: PhotoPath) -> None:
+    seen: list[tuple[str, float]] = []
+    diorama.make(photo_path("coffee"), SMALL, fetch=False, progress=lambda stage, share, _: seen.append((stage, share)))
+    assert list(dict.fromkeys(stage for stage, _ in seen)) == list(STAGE_NAMES)
+    assert all(0 <= share <= 1 for _, share in seen)
+
+
+def test_finished_stages_are_not_made_again(photo_path: PhotoPath) -> None:
+    memory, path = Memory(), photo_path("coffee")
+    first = diorama.make(path, SMALL, fetch=False, checkpoints=memory)
+    assert memory.saved == list(STAGE_NAMES)
+    again = diorama.make(path, SMALL, fetch=False, checkpoints=memory)
+    assert memory.saved == list(STAGE_NAMES)
+    assert again.report == first.report
+    # A changed setting makes its own stage and those after it, and the old results stay.
+    diorama.make(path, SMALL.changed(triangles=5000), fetch=False, checkpoints=memory)
+    assert memory.saved[4:] == ["mesh"]
+    diorama.make(path, SMALL.changed(depth_range=6), fetch=False, checkpoints=memory)
+    assert memory.saved[5:] == ["points", "mesh"]
+    diorama.make(path, SMALL, fetch=False, checkpoints=memory)
+    assert len(memory.saved) == 7
+    # Another photo is never taken for this one.
+    diorama.make(photo_path("chelsea"), SMALL, fetch=False, checkpoints=memory)
+    assert memory.saved[7:] == list(STAGE_NAMES)
+
+
+def test_a_run_goes_on_from_the_folder_of_one_that_was_cut_off(photo_path: PhotoPath, tmp_path: Path) -> None:
+    def stop_at_points(stage: str, _share: float, _message: str) -> None:
+        if stage == "points":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        diorama.make(
+            photo_path("coffee"), SMALL, fetch=False, progress=stop_at_points, checkpoints=Checkpoints(tmp_path)
+        )
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 2
+    times = [folder.stat().st_mtime_ns for folder in kept]
+    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path))
+    assert [folder.stat().st_mtime_ns for folder in kept] == times
+    plain = diorama.make(photo_path("coffee"), SMALL, fetch=False)
+    assert np.array_equal(scene.meshes[0].vertices, plain.meshes[0].vertices)
+
+
+def test_a_depth_file_that_changed_is_read_again(photo_path: PhotoPath, tmp_path: Path) -> None:
+    memory, file = Memory(), tmp_path / "depth.npy"
+    settings = SMALL.changed(depth=str(file), depth_kind="metric", focal_px=500)
+    np.save(file, np.full((400, 600), 2, np.float32))
+    near = diorama.make(photo_path("coffee"), settings, checkpoints=memory)
+    assert near.points.z == pytest.approx(2)
+    assert near.units == "metric"
+    np.save(file, np.full((400, 600), 3, np.float32))
+    assert diorama.make(photo_path("coffee"), settings, checkpoints=memory).points.z == pytest.approx(3)
+
+
+def test_a_given_focal_length_is_for_the_photo_at_its_full_size(photo_path: PhotoPath) -> None:
+    scene = diorama.make(photo_path("coffee"), SMALL.changed(focal_px=600), fetch=False)
+    assert scene.camera.source == "user"
+    assert scene.camera.fx == pytest.approx(256)
+    assert scene.points.camera.fx == pytest.approx(192)
+    assert not any("focal length" in warning for warning in scene.warnings)
+
+
+def test_transparent_parts_are_left_out(photo_path: PhotoPath) -> None:
+    rgb = cv2.imread(str(photo_path("coffee")))[..., ::-1]
+    alpha = np.zeros(rgb.shape[:2], np.uint8)
+    alpha[100:300, 200:400] = 255
+    scene = diorama.make(np.dstack([rgb, alpha]), SMALL, fetch=False)
+    cover = (render(scene).alpha == 255).mean()
+    assert cover == pytest.approx(200 * 200 / (400 * 600), rel=0.05)
+
+
+def test_clear_errors(photo_path: PhotoPath) -> None:
+    with pytest.raises(SettingsError, match="enhanced"):
+        diorama.make(photo_path("coffee"), until="enhanced")
+    with pytest.raises(PhotoError):
+        diorama.make(b"no picture at all")
+    with pytest.raises(PhotoError, match="transparent"):
+        diorama.make(np.zeros((40, 40, 4), np.uint8), SMALL, fetch=False)
+
+
+def test_names_are_loaded_on_use() -> None:
+    for name in diorama.__all__:
+        assert getattr(diorama, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = diorama.nothing  # type: ignore[attr-defined]
