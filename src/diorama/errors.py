@@ -17,6 +17,7 @@
     ├── StorageError               the disk is full or refuses                 exit 4, HTTP 507
     ├── JobError                   a web job can't do that                     exit 5, HTTP 409
     │   ├── JobNotFoundError       no job of that id                           exit 5, HTTP 404
+    │   ├── QueueFullError         too many jobs wait already                  exit 5, HTTP 429
     │   └── WorkerDiedError        the worker process died on this photo       exit 5, HTTP 500
     └── ServerError                the server can't start                      exit 6, HTTP 500
 
@@ -141,6 +142,12 @@ class JobNotFoundError(JobError):
     """No job has that id."""
 
     http_status = 404
+
+
+class QueueFullError(JobError):
+    """Too many jobs wait already."""
+
+    http_status = 429
 
 
 class WorkerDiedError(JobError):

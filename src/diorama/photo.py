@@ -185,7 +185,13 @@ def _photo(decoded: _Decoded, settings: Settings, label: str, data: bytes | None
 # ---- decoding ------------------------------------------------------------------------------------------------------
 
 
-def _check_size(width: int, height: int, label: str) -> None:
+def check_size(width: int, height: int, label: str) -> None:
+    """Refuse what a header claims, before anything is decoded.
+
+    Raises:
+        PhotoTooLargeError: over `MAX_PIXELS`.
+        PhotoError: no pixels at all.
+    """
     if width < 1 or height < 1:
         raise PhotoError(f"{label} has no pixels.", hint="Give a photo with something to see in it.")
     if width * height > MAX_PIXELS:
@@ -195,8 +201,14 @@ def _check_size(width: int, height: int, label: str) -> None:
         )
 
 
-def _sniff(data: bytes, label: str) -> str:
-    """The format's name, from its first bytes: a file's ending may lie."""
+def check_format(data: bytes, label: str) -> str:
+    """The format's name, from a file's bytes (the first 64 are enough): its ending may lie.
+
+    Raises:
+        PhotoFormatError: none that is read.
+        PhotoTooLargeError: over `MAX_BYTES`.
+        PhotoError: no bytes at all.
+    """
     if not data:
         raise PhotoError(f"{label} is empty.", hint="Export, copy or download it again.")
     if len(data) > MAX_BYTES:
@@ -218,7 +230,7 @@ def _sniff(data: bytes, label: str) -> str:
 
 
 def _decode(data: bytes, label: str) -> _Decoded:
-    kind = _sniff(data, label)
+    kind = check_format(data, label)
     try:
         # The reader itself, not Image.open: that applies Pillow's own limit, which is global and lies below ours.
         image = _READERS[kind](io.BytesIO(data))
@@ -230,7 +242,7 @@ def _decode(data: bytes, label: str) -> _Decoded:
         if kind == "TIFF":  # more kinds of numbers than Pillow knows
             return _from_tiff(data, label)
         raise _damaged(label, error) from error
-    _check_size(*image.size, label)
+    check_size(*image.size, label)
     if kind == "TIFF" and image.mode in ("I", "F"):
         # Pillow forgets whether these were signed, 16 or 32 bits.
         return _from_tiff(data, label)
@@ -239,7 +251,7 @@ def _decode(data: bytes, label: str) -> _Decoded:
 
 def _from_image(image: Image.Image, label: str) -> _Decoded:
     """Decode and convert; the image may be lazy, so every error of its file can come up here."""
-    _check_size(*image.size, label)
+    check_size(*image.size, label)
     warnings: list[str] = []
     try:
         if image.format in ("GIF", "WEBP", "PNG", "TIFF") and getattr(image, "is_animated", False):
@@ -269,7 +281,7 @@ def _from_tiff(data: bytes, label: str) -> _Decoded:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first
-            _check_size(page.imagewidth, page.imagelength, label)
+            check_size(page.imagewidth, page.imagelength, label)
             if page.nbytes > MAX_PIXELS * 16 or page.imagedepth > 1:
                 raise _too_many_pixels(label)
             array = page.asarray()
@@ -299,7 +311,7 @@ def _from_array(array: npt.NDArray[Any], label: str) -> _Decoded:
         raise PhotoError(
             f"An array of shape {array.shape} is no photo.", hint="Give (H, W), (H, W, 3) or (H, W, 4): rows first."
         )
-    _check_size(array.shape[1], array.shape[0], label)
+    check_size(array.shape[1], array.shape[0], label)
     warnings: list[str] = []
     pixels = colour.eight_bits(array[..., None] if array.ndim == 2 else array, warnings)
     channels = pixels.shape[2]

@@ -1,0 +1,8 @@
+"""The web app's jobs: a row in the store, a folder of files, a worker process that makes the scene.
+
+store    one row a job; every change of state is one guarded UPDATE
+files    the job's folder: the upload, the finished stages, the files of each step
+work     what a worker process does with one job
+outputs  the files of a step
+runner   the slots: claim a job, hand it to a worker process, keep what came of it
+"""

@@ -1,0 +1,345 @@
+"""The store: one row a job. Every change of state is one UPDATE that names the state it starts from.
+
+Several server processes may share a store. Whoever works on a job holds a `Claim` (owner and run number); a write
+under a claim that is no longer the row's changes nothing and says so, so that a worker that was given up for dead, or
+whose job was deleted, can't spoil what has happened since.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import JSON, Index, String, create_engine, delete, event, func, select, update
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.elements import ColumnElement
+
+from diorama.errors import DioramaError, JobError, JobNotFoundError, QueueFullError, StorageError, WorkerDiedError
+
+BUSY_SECONDS = 15
+"""How long a write waits for another process's write."""
+
+FINISHED = ("waiting", "done", "failed")
+"""States in which nothing is being made."""
+
+DEATHS_ALLOWED = 1
+"""A worker may die once on a job (the machine may have been short of memory); the second time it is the photo."""
+
+
+class Base(DeclarativeBase):
+    """Declarative base of the store's tables."""
+
+
+class Job(Base):
+    """One photo on its way through the steps."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("jobs_by_state", "state", "queued_at"), Index("jobs_by_age", "created"))
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True)
+    name: Mapped[str]  # the photo's, as the user knows it
+    upload: Mapped[str]  # the file's name in the job's folder
+    created: Mapped[float]  # seconds since 1970, UTC, like all times here
+    updated: Mapped[float]
+    revision: Mapped[int] = mapped_column(default=0)  # counts changes, for those who watch
+    state: Mapped[str] = mapped_column(default="queued")  # queued, running, waiting, done, failed
+    step: Mapped[str] = mapped_column(default="original")  # being made, or made last
+    validated: Mapped[list[str]] = mapped_column(JSON, default=list)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    queued_at: Mapped[float]
+    owner: Mapped[str | None] = mapped_column(default=None)  # the server process that works on it
+    heartbeat: Mapped[float | None] = mapped_column(default=None)
+    run: Mapped[int] = mapped_column(default=0)  # counts claims
+    deaths: Mapped[int] = mapped_column(default=0)  # workers that died on it since it was asked for
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `work.Reporter` writes it
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # of the last success
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # `error_record`
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on a job."""
+
+    job_id: str
+    owner: str
+    run: int
+
+
+def error_record(error: DioramaError) -> dict[str, Any]:
+    """What the store keeps of an error."""
+    return {"code": error.code, "status": error.http_status, "detail": error.message, "hint": error.hint}
+
+
+class Store:
+    """Jobs by SQLAlchemy URL, such as ``sqlite:////path/jobs.db``.
+
+    Every method raises StorageError when the database refuses (a full disk, a file that may not be written).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        sqlite = url.startswith("sqlite")
+        self._engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+        if sqlite:
+            event.listen(self._engine, "connect", _prepare_sqlite)
+
+    def create_tables(self) -> None:
+        """Make the tables where they aren't there; two processes may do so at once."""
+        with self._write() as connection:
+            connection.execute(CreateTable(Job.metadata.tables[Job.__tablename__], if_not_exists=True))
+            for index in Job.metadata.tables[Job.__tablename__].indexes:
+                connection.execute(CreateIndex(index, if_not_exists=True))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    # ---- what a user does ------------------------------------------------------------------------------------
+
+    def add(self, job_id: str, name: str, upload: str, settings: dict[str, Any], *, limit: int) -> Job:
+        """Queue a new job.
+
+        Raises:
+            QueueFullError: `limit` jobs wait already.
+        """
+        now = time.time()
+        job = Job(id=job_id, name=name, upload=upload, created=now, updated=now, queued_at=now, settings=settings)
+        with self._session() as session:
+            session.add(job)
+            session.flush()  # takes the write lock, so that the count below is the truth
+            self._refuse_overflow(session, limit)
+            session.commit()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """A job as it is now.
+
+        Raises:
+            JobNotFoundError: there is none of that id.
+        """
+        with self._session() as session:
+            job = session.get(Job, job_id)
+        if job is None:
+            raise JobNotFoundError("There is no job of that address.", hint="It may have been deleted: upload again.")
+        return job
+
+    def newest(self, limit: int) -> Sequence[Job]:
+        """The newest jobs first."""
+        with self._session() as session:
+            return session.scalars(select(Job).order_by(Job.created.desc()).limit(limit)).all()
+
+    def revision(self, job_id: str) -> int | None:
+        """The number of changes so far; None where there is no such job. Cheap, for those who watch."""
+        with self._session() as session:
+            return session.scalar(select(Job.revision).where(Job.id == job_id))
+
+    def queue_position(self, job: Job) -> int:
+        """How many jobs will be claimed before this one."""
+        before = select(func.count()).where(Job.state == "queued", Job.queued_at < job.queued_at)
+        with self._session() as session:
+            return session.scalar(before) or 0
+
+    def queue_length(self) -> int:
+        """How many jobs wait for a worker."""
+        with self._session() as session:
+            return session.scalar(select(func.count()).where(Job.state == "queued")) or 0
+
+    def validate(self, job_id: str, step: str, following: str | None) -> Job:
+        """The user accepts a finished step: the job goes on with the `following` one or, without one, is done.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobError: the job doesn't wait at that step.
+        """
+        job = self.get(job_id)
+        values: dict[str, Any] = {"state": "done"} if following is None else _requeued(following)
+        values["validated"] = [*(name for name in job.validated if name != step), step]
+        waits = (Job.id == job_id) & (Job.state == "waiting") & (Job.step == step) & (Job.run == job.run)
+        if not self._change(waits, **values):
+            job = self.get(job_id)
+            raise JobError(
+                f"Step '{step}' can't be validated: the job is {job.state} at step '{job.step}'.",
+                hint="Wait until the step is finished, then validate it once.",
+            )
+        return self.get(job_id)
+
+    def rerun(self, job_id: str, step: str, settings: dict[str, Any], *, validated: list[str], limit: int) -> Job:
+        """Make a step again with other settings; what was made stays until the new result is there.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobError: the job is queued or running.
+            QueueFullError: `limit` jobs wait already.
+        """
+        rests = (Job.id == job_id) & Job.state.in_(FINISHED)
+        values = _requeued(step) | {"settings": settings, "validated": validated, "error": None}
+        with self._session() as session:
+            changed = session.execute(update(Job).where(rests).values(_stamped(values))).rowcount  # type: ignore[attr-defined]
+            if changed:
+                self._refuse_overflow(session, limit)
+                session.commit()
+        job = self.get(job_id)
+        if not changed:
+            raise JobError(
+                f"The job is {job.state}: it can't be run again yet.", hint="Wait until it is finished, or delete it."
+            )
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job. Whoever works on it finds its claim gone.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        self.get(job_id)
+        with self._write() as connection:
+            connection.execute(delete(Job).where(Job.id == job_id))
+
+    # ---- what a runner does ----------------------------------------------------------------------------------
+
+    def claim(self, owner: str) -> Job | None:
+        """Take the job that has waited longest, if any does; its `Claim` is `claim_of(job)`."""
+        first = select(Job.id).where(Job.state == "queued").order_by(Job.queued_at).limit(1).scalar_subquery()
+        values = {"state": "running", "owner": owner, "heartbeat": time.time(), "run": Job.run + 1, "progress": {}}
+        take = (
+            update(Job)
+            .where(Job.id == first, Job.state == "queued")
+            .values(_stamped(values))
+            .returning(Job)
+            .execution_options(synchronize_session=False)
+        )
+        with self._session() as session:
+            job = session.scalars(take).one_or_none()
+            session.commit()
+            return job
+
+    def heartbeat(self, owner: str) -> set[tuple[str, int]]:
+        """Say that `owner` lives; its jobs as (id, run), so that it learns which it has lost."""
+        mine = (Job.owner == owner) & (Job.state == "running")
+        with self._session() as session:
+            session.execute(update(Job).where(mine).values(heartbeat=time.time()))
+            held = session.execute(select(Job.id, Job.run).where(mine)).all()
+            session.commit()
+        return {(row.id, row.run) for row in held}
+
+    def report(self, claim: Claim, progress: dict[str, Any]) -> bool:
+        """Write how far a job is; False: the claim is gone, stop working."""
+        return self._change(_held(claim), progress=progress)
+
+    def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
+        """The step is made and waits for the user."""
+        return self._change(_held(claim), state="waiting", result=result, owner=None, deaths=0)
+
+    def fail(self, claim: Claim, error: dict[str, Any]) -> bool:
+        """The step can't be made."""
+        return self._change(_held(claim), state="failed", error=error, owner=None)
+
+    def give_back(self, claim: Claim) -> bool:
+        """Put a job back to where it was in the queue: the server stops."""
+        return self._change(_held(claim), state="queued", owner=None)
+
+    def worker_died(self, claim: Claim) -> bool:
+        """A worker died on the job: once more, or no more."""
+        died = WorkerDiedError(
+            "The worker stopped twice while it worked on this photo, most likely for lack of memory.",
+            hint="Run it again with a smaller geometry detail and texture size, or choose another photo.",
+        )
+        with_chance = _held(claim) & (Job.deaths < DEATHS_ALLOWED)
+        return self._change(with_chance, state="queued", owner=None, deaths=Job.deaths + 1) or self.fail(
+            claim, error_record(died)
+        )
+
+    def take_back(self, me: str, stale_seconds: float, lives: Callable[[str], bool]) -> int:
+        """Queue the running jobs whose owner is dead, or was silent for `stale_seconds`; how many there were."""
+        others = select(Job.id, Job.owner, Job.run, Job.heartbeat).where(Job.state == "running", Job.owner != me)
+        with self._session() as session:
+            running = session.execute(others).all()
+        silent_since = time.time() - stale_seconds
+        lost = [row for row in running if (row.heartbeat or 0) < silent_since or not lives(row.owner)]
+        return sum(self.give_back(Claim(row.id, row.owner, row.run)) for row in lost)
+
+    def typical_seconds(self, processing_size: int, sample: int = 8) -> dict[str, float]:
+        """Median seconds by stage of the last jobs at this processing size, of stages that were really made."""
+        recent = select(Job.progress, Job.settings).where(Job.result.is_not(None)).order_by(Job.updated.desc())
+        with self._session() as session:
+            rows = session.execute(recent.limit(sample)).all()
+        seconds: dict[str, list[float]] = {}
+        for progress, settings in rows:
+            if settings.get("processing_size") != processing_size:
+                continue
+            for stage in progress.get("stages", []):
+                if stage["state"] == "done" and not stage["reused"] and stage["seconds"] is not None:
+                    seconds.setdefault(stage["name"], []).append(stage["seconds"])
+        return {name: statistics.median(values) for name, values in seconds.items()}
+
+    # ---- the database ----------------------------------------------------------------------------------------
+
+    def _refuse_overflow(self, session: Session, limit: int) -> None:
+        waiting = session.scalar(select(func.count()).where(Job.state == "queued")) or 0
+        if waiting > limit:
+            session.rollback()
+            raise QueueFullError(
+                f"{limit} photos are waiting already.", hint="Try again in a minute, or delete jobs that are waiting."
+            )
+
+    def _change(self, condition: ColumnElement[bool], **values: Any) -> bool:
+        with self._write() as connection:
+            return connection.execute(update(Job).where(condition).values(_stamped(values))).rowcount > 0
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with _translated(self._engine), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with _translated(self._engine), Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+
+def claim_of(job: Job) -> Claim:
+    """The claim under which a job just taken is worked on."""
+    assert job.owner is not None
+    return Claim(job.id, job.owner, job.run)
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    return (Job.id == claim.job_id) & (Job.owner == claim.owner) & (Job.run == claim.run) & (Job.state == "running")
+
+
+def _requeued(step: str) -> dict[str, Any]:
+    return {"state": "queued", "step": step, "queued_at": time.time(), "owner": None, "deaths": 0}
+
+
+def _stamped(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, "updated": time.time(), "revision": Job.revision + 1}
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    # Readers and a writer don't block each other; a commit survives a killed process (not a power cut, which may
+    # lose the last moments, never the file).
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    cursor.close()
+
+
+@contextmanager
+def _translated(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StorageError(
+            f"The job store {engine.url.database} can't be used: {reason}.",
+            hint="Free some space, check that the folder may be written, or choose another one with --data.",
+        ) from error

@@ -1,0 +1,265 @@
+"""What a worker process does: make one step of one job, telling the store how far it is.
+
+A worker is spawned (never forked), serves one slot and stays warm: imports and the depth model's session are kept from
+job to job. Photos are decoded here and nowhere else, so that a file that kills its decoder kills only a worker.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diorama.errors import DioramaError, StorageError
+from diorama.jobs import outputs
+from diorama.jobs.files import JobFolder
+from diorama.jobs.store import Claim, Store, error_record
+from diorama.settings import STAGE_NAMES, Settings
+
+if TYPE_CHECKING:
+    from diorama.bundle import Checkpoints
+    from diorama.types import Scene, StageReport, Step
+
+log = logging.getLogger(__name__)
+
+TYPICAL_SECONDS = {"photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "files": 3.0}
+"""Shares of a step until the store knows better: a 12 megapixel photo at the default settings on 2 cores."""
+
+REPORT_SECONDS = 0.2
+"""Progress within a stage is written no more often than this."""
+
+FILES = "files"
+"""The stage after the pipeline's own: what the page shows and the user downloads."""
+
+FILES_MESSAGE = "Writing the files"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step of one job, as it is sent to a worker."""
+
+    claim: Claim
+    store: str  # URL
+    folder: Path
+    upload: Path
+    settings: dict[str, Any]
+    step: Step
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task: a result, an error record, or neither when the claim was lost on the way."""
+
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class ClaimLostError(Exception):
+    """The job was deleted, or given to another worker: stop."""
+
+
+def stage_labels() -> dict[str, str]:
+    """Every stage of a step in order, with a sentence for the person who waits."""
+    from diorama.pipeline import STAGE_MESSAGES
+
+    return {**{str(name): STAGE_MESSAGES[name] for name in STAGE_NAMES}, FILES: FILES_MESSAGE}
+
+
+def start() -> None:
+    """Make this process a worker: it ends with its server, and Ctrl-C is the server's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # A killed server can't stop its workers, and a worker waiting for work would wait for ever.
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def process_id() -> int:
+    """The worker's process id."""
+    return os.getpid()
+
+
+def warm_up() -> None:
+    """Import what every job needs, so that the first one doesn't wait for it."""
+    for name in ("bundle", "depth", "export", "mesh", "photo", "pipeline", "points", "render"):
+        importlib.import_module(f"diorama.{name}")
+
+
+def run(task: Task) -> Outcome:
+    """Make the step; every error becomes a record with a sentence and a hint."""
+    store = Store(task.store)
+    try:
+        return Outcome(result=_make(task, store))
+    except ClaimLostError:
+        return Outcome()
+    except DioramaError as error:
+        return Outcome(error=error_record(error))
+    except Exception as error:
+        log.exception("job %s", task.claim.job_id)
+        return Outcome(error=error_record(_unforeseen(error)))
+    finally:
+        store.close()
+
+
+def _unforeseen(error: Exception) -> DioramaError:
+    if isinstance(error, MemoryError):
+        return DioramaError(
+            "There is not enough memory for this photo at these settings.",
+            hint="Run it again with a smaller geometry detail and texture size.",
+        )
+    return DioramaError(
+        f"Something went wrong inside Diorama ({type(error).__name__}).",
+        hint="Run the step again; if it fails again, the server's log says where, which helps in a bug report.",
+    )
+
+
+def _make(task: Task, store: Store) -> dict[str, Any]:
+    from diorama import bundle, pipeline
+
+    folder = JobFolder(task.folder)
+    settings = Settings.parse(task.settings)
+    reporter = Reporter(store, task.claim, settings)
+    checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter)
+    scene = pipeline.make(
+        task.upload, settings, until=task.step, fetch=False, progress=reporter, checkpoints=checkpoints
+    )
+    target = folder.outputs / f"{task.step}-{checkpoints.key}-{outputs.VERSION}"
+    reporter(FILES, 0.0, FILES_MESSAGE)
+    if outputs.is_made(target):
+        reporter.reuse(FILES, 0.0)
+    else:
+        outputs.make(scene, target, lambda share: reporter(FILES, share, FILES_MESSAGE))
+    reporter(FILES, 1.0, FILES_MESSAGE)
+    folder.prune(used={*checkpoints.used, target})
+    return _result(scene, target, task.step)
+
+
+def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
+    camera = scene.camera
+    numbers = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy", "width", "height", "fov_x", "source")}
+    return {
+        "step": step,
+        "report": [
+            {
+                "stage": report.stage,
+                "backend": report.backend,
+                "reason": report.reason,
+                "seconds": report.seconds,
+                "settings": report.settings,
+                "warnings": list(report.warnings),
+            }
+            for report in scene.report
+        ],
+        "warnings": list(scene.warnings),
+        "camera": numbers,
+        "units": scene.units,
+        "triangles": sum(len(mesh.faces) for mesh in scene.meshes),
+        "points": len(scene.points),
+        "folder": target.name,
+        "files": outputs.listing(target, step),
+    }
+
+
+class Watched:
+    """Checkpoints that tell the reporter which stages were there already, and keep those from being pruned."""
+
+    def __init__(self, checkpoints: Checkpoints, reporter: Reporter) -> None:
+        self._checkpoints = checkpoints
+        self._reporter = reporter
+        self.used: set[Path] = set()
+        self.key = ""
+
+    def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
+        kept = self._checkpoints.load(stage, key)
+        folder = self._use(stage, key)
+        if kept is not None:
+            self._reporter.reuse(stage, kept[1].seconds)
+            os.utime(folder)  # used just now: pruning takes the others first
+        return kept
+
+    def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
+        self._use(stage, key)
+        self._checkpoints.save(stage, key, record, report)
+
+    def _use(self, stage: str, key: str) -> Path:
+        self.key = key
+        folder = self._checkpoints.root / f"{stage}-{key}"
+        self.used.add(folder)
+        return folder
+
+
+class Reporter:
+    """Progress of one run, written to the store: stages, the share of the step that is done, when it should end."""
+
+    def __init__(self, store: Store, claim: Claim, settings: Settings) -> None:
+        self._store = store
+        self._claim = claim
+        self._started = time.time()
+        self._stage_started = self._started
+        self._written = 0.0
+        self._typical = TYPICAL_SECONDS | store.typical_seconds(settings.processing_size)
+        self._stages: dict[str, dict[str, Any]] = {
+            name: {"name": name, "label": label, "state": "pending", "seconds": None, "reused": False}
+            for name, label in stage_labels().items()
+        }
+
+    def __call__(self, stage: str, share: float, message: str) -> None:
+        """As `diorama.types.Progress`.
+
+        Raises:
+            ClaimLostError: the job was deleted or is another worker's now.
+        """
+        entry = self._stages[stage]
+        changed = False
+        if entry["state"] == "pending":
+            entry["state"], changed = "running", True
+            self._stage_started = time.time()
+        if share >= 1 and entry["state"] == "running":
+            entry["state"], changed = "done", True
+            if not entry["reused"]:
+                entry["seconds"] = round(time.time() - self._stage_started, 3)
+        if changed or time.time() - self._written >= REPORT_SECONDS:
+            self._write(stage, min(max(share, 0.0), 1.0), message)
+
+    def reuse(self, stage: str, seconds: float) -> None:
+        """The stage's result is there already; making it took `seconds`."""
+        self._stages[stage].update(reused=True, seconds=seconds)
+
+    def _write(self, stage: str, share: float, message: str) -> None:
+        self._written = time.time()
+        fresh = {name: self._typical[name] for name, entry in self._stages.items() if not entry["reused"]}
+        done = sum(seconds for name, seconds in fresh.items() if self._stages[name]["state"] == "done")
+        if self._stages[stage]["state"] == "running":
+            done += share * fresh.get(stage, 0.0)
+        total = sum(fresh.values())
+        # Trust what is usual at first, and this run's own pace the more of it is seen.
+        seen = done / total if total else 1.0
+        pace = (self._written - self._started) / done if done > 0 else 1.0
+        pace = (1 - seen) + seen * min(max(pace, 0.2), 5.0)
+        progress = {
+            "stage": stage,
+            "message": message,
+            "fraction": round(seen, 4),
+            "ends": self._written + (total - done) * pace,
+            "stages": list(self._stages.values()),
+        }
+        try:
+            held = self._store.report(self._claim, progress)
+        except StorageError:
+            log.warning("progress of job %s could not be written", self._claim.job_id, exc_info=True)
+            return
+        if not held:
+            raise ClaimLostError

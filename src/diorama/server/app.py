@@ -1,0 +1,87 @@
+"""The FastAPI app: routes, errors, limits, the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from diorama import __version__
+from diorama.jobs.files import DataFolder, data_folder
+from diorama.jobs.runner import Runner
+from diorama.jobs.store import Store
+from diorama.server import pages, problems, routes, security
+from diorama.server.context import MAX_QUEUED, Context
+from diorama.server.fetching import Fetcher
+
+DESCRIPTION = """One photo in, a layered, textured 3D scene out.
+
+Upload a photo, follow the job, look at the result, validate it. Errors are `application/problem+json` (RFC 9457)
+with a `code` for programs and a `hint` for people.
+"""
+
+
+def create_app(
+    data: Path | None = None,
+    *,
+    hosts: Iterable[str] = (),
+    slots: int | None = None,
+    fetch: bool = True,
+    max_queued: int = MAX_QUEUED,
+) -> FastAPI:
+    """Make the app.
+
+    Args:
+        data: the folder of the jobs; `DIORAMA_DATA` or the platform's folder where None.
+        hosts: names that it answers to, besides 127.0.0.1, localhost and [::1].
+        slots: how many jobs are worked on at once; half the cores where None.
+        fetch: whether better weights are fetched in the background (never when offline).
+        max_queued: how many jobs may wait; more are refused with 429.
+
+    Raises:
+        StorageError: the data folder can't be used.
+    """
+    folder = DataFolder(data or data_folder())
+    folder.create()
+    store = Store(f"sqlite:///{folder.database}")
+    store.create_tables()
+    context = Context(store, folder, Runner(store, folder, slots=slots), Fetcher(enabled=fetch), max_queued)
+    app = FastAPI(
+        title="Diorama",
+        summary="From a photo to a 3D scene",
+        description=DESCRIPTION,
+        version=__version__,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.context = context
+    problems.install(app)
+    app.include_router(routes.api)
+    app.include_router(routes.health)
+    pages.install(app)
+    app.add_middleware(security.Guard, hosts=tuple(hosts))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: Context = app.state.context
+
+    def begin() -> None:
+        context.runner.start()
+        context.fetcher.start()
+
+    # In a thread, so that the socket listens and the first page goes out while the worker starts.
+    begun = asyncio.get_running_loop().run_in_executor(None, begin)
+    try:
+        yield
+    finally:
+        context.closing = True
+        await asyncio.gather(begun, return_exceptions=True)
+        await asyncio.to_thread(context.runner.stop)
+        context.store.close()

@@ -1,0 +1,90 @@
+"""What the routes of one app share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+
+from diorama.errors import SettingsError
+from diorama.jobs.files import DataFolder, new_id, safe_name
+from diorama.jobs.runner import Runner
+from diorama.jobs.store import Job, Store
+from diorama.server.fetching import Fetcher
+from diorama.server.limits import Received
+from diorama.server.schemas import JobOut, job_out
+from diorama.settings import Settings
+
+PREFIX = "/api/v1"
+
+MAX_QUEUED = 64
+
+
+@dataclass
+class Context:
+    """The store, the folder, the workers; `closing` is set when the server goes down."""
+
+    store: Store
+    data: DataFolder
+    runner: Runner
+    fetcher: Fetcher
+    max_queued: int = MAX_QUEUED
+    closing: bool = field(default=False)
+
+    def view(self, job: Job) -> JobOut:
+        """The job as the API shows it."""
+        return job_out(self.store, job, f"{PREFIX}/jobs")
+
+    def add(self, received: Received, name: str) -> Job:
+        """Make a job of an upload.
+
+        Raises:
+            SettingsError: its settings can't be used.
+            QueueFullError: too many jobs wait.
+            StorageError: the disk is full or refuses.
+        """
+        job_id, file = new_id(), safe_name(name)
+        try:
+            settings = web_settings(Settings(), received.settings)
+            self.data.adopt(job_id, received.path, file)
+            job = self.store.add(job_id, name, file, settings.model_dump(mode="json"), limit=self.max_queued)
+        except BaseException:
+            received.path.unlink(missing_ok=True)
+            self.data.remove(job_id)
+            raise
+        self.runner.wake()
+        return job
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job, stop its worker and remove its files.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        self.store.delete(job_id)
+        self.runner.cancel(job_id)
+        self.data.remove(job_id)
+
+
+def context_of(request: Request) -> Context:
+    """The app's context, for `fastapi.Depends`."""
+    context: Context = request.app.state.context
+    return context
+
+
+def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:
+    """Settings from a request. Depth is a model's name here: a path would be one on the server.
+
+    Raises:
+        SettingsError: a name or value is wrong, or the depth model unknown.
+    """
+    from diorama import depth
+
+    settings = base.changed(**changes)
+    names = ["auto", *(model.name for model in depth.models())]
+    if settings.depth not in names:
+        raise SettingsError(
+            f"There is no depth model named '{settings.depth[:60]}'.", hint=f"Use one of: {', '.join(names)}."
+        )
+    return settings

@@ -1,0 +1,380 @@
+"""The HTTP API: every route, its answers and its errors."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from diorama import __version__, pipeline
+from diorama.errors import JobError, JobNotFoundError
+from diorama.jobs.store import FINISHED, Job
+from diorama.server import events, header, limits, problems
+from diorama.server.context import PREFIX, Context, context_of, web_settings
+from diorama.server.limits import Received
+from diorama.server.schemas import (
+    ExampleOut,
+    HealthOut,
+    JobOut,
+    JobsOut,
+    ModelOut,
+    ModelsOut,
+    ModelState,
+    RerunIn,
+    ValidateIn,
+)
+from diorama.settings import STAGE_NAMES, Settings
+
+if TYPE_CHECKING:
+    from diorama.depth import ModelInfo
+    from diorama.server.fetching import Download
+
+api = APIRouter(prefix=PREFIX)
+health = APIRouter()
+
+Shared = Annotated[Context, Depends(context_of)]
+
+EXAMPLE_PIXELS = 320
+
+_PHOTO_BODY = {
+    "requestBody": {
+        "description": "The photo, alone or as a form's field. Not needed with `example`.",
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "photo": {"type": "string", "format": "binary"},
+                        "settings": {
+                            "type": "string",
+                            "description": "JSON object",
+                            "examples": ['{"triangles": 50000}'],
+                        },
+                    },
+                    "required": ["photo"],
+                }
+            },
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+# ---- jobs ------------------------------------------------------------------------------------------------------
+
+
+@api.post(
+    "/jobs",
+    status_code=201,
+    response_model=JobOut,
+    responses=problems.documented(400, 403, 413, 415, 422, 429, 507),
+    openapi_extra=_PHOTO_BODY,
+    tags=["jobs"],
+    summary="Upload a photo",
+)
+async def create_job(
+    request: Request,
+    response: Response,
+    context: Shared,
+    example: Annotated[str | None, Query(description="Name of an example photo, instead of a body.")] = None,
+    name: Annotated[str | None, Query(description="The photo's name, for a raw body.")] = None,  # noqa: ARG001
+    settings: Annotated[str | None, Query(description="JSON object of settings, for a raw body.")] = None,
+) -> Any:
+    """Take a photo and queue it for step 2, "original".
+
+    The photo is the body itself (`Content-Type: image/*`; its name in `?name=` or `X-Filename`) or the field `photo`
+    of a form. What can't become a scene is refused at once where the first bytes tell; a file that turns out to be
+    damaged when it is decoded makes the job `failed`.
+    """
+    path = context.data.incoming()
+    if example is not None:
+        received = await asyncio.to_thread(_copy_example, example, path, settings)
+    else:
+        from diorama import photo
+
+        try:
+            received = await limits.receive(request, path, photo.MAX_BYTES)
+        except ClientDisconnect:
+            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+    job = await asyncio.to_thread(_admit, context, received)
+    response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
+    return await asyncio.to_thread(context.view, job)
+
+
+def _copy_example(name: str, path: Path, settings: str | None) -> Received:
+    from diorama import atomic, photo
+
+    source = photo.example(name)
+    with atomic.writing(path) as file:
+        file.write(source.read_bytes())
+    return Received(path, source.name, limits.parse_settings(settings))
+
+
+def _admit(context: Context, received: Received) -> Job:
+    from diorama import photo
+
+    name = photo.clean_name(received.name)
+    try:
+        header.check(received.path, name)
+    except BaseException:
+        received.path.unlink(missing_ok=True)
+        raise
+    return context.add(received, name)
+
+
+@api.get("/jobs", response_model=JobsOut, tags=["jobs"], summary="Earlier jobs")
+def list_jobs(context: Shared, limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50) -> Any:
+    """Jobs, newest first."""
+    return JobsOut(jobs=[context.view(job) for job in context.store.newest(limit)])
+
+
+@api.get("/jobs/{job_id}", response_model=JobOut, responses=problems.documented(404), tags=["jobs"], summary="One job")
+def get_job(job_id: str, context: Shared) -> Any:
+    """A job as it is now."""
+    return context.view(context.store.get(job_id))
+
+
+@api.delete(
+    "/jobs/{job_id}",
+    status_code=204,
+    responses=problems.documented(403, 404),
+    tags=["jobs"],
+    summary="Delete a job",
+)
+def delete_job(job_id: str, context: Shared) -> None:
+    """Stop a job if it is being worked on, and remove everything that was kept of it."""
+    context.delete(job_id)
+
+
+@api.get(
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"description": "Events `job`, each with the job as data.", "content": {"text/event-stream": {}}},
+        204: {"description": "Nothing has changed since `Last-Event-ID` and nothing will: don't ask again."},
+        **problems.documented(404),
+    },
+    tags=["jobs"],
+    summary="Follow a job",
+)
+async def follow_job(job_id: str, request: Request, context: Shared) -> Response:
+    """Server-sent events: the job at once and at every change, until it is `waiting`, `done` or `failed`."""
+    job = await asyncio.to_thread(context.store.get, job_id)
+    if job.state in FINISHED and request.headers.get("last-event-id") == str(job.revision):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    stream = events.changes(
+        context.store, job_id, lambda: context.view(context.store.get(job_id)), lambda: context.closing
+    )
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+@api.post(
+    "/jobs/{job_id}/validate",
+    response_model=JobOut,
+    responses=problems.documented(403, 404, 409, 422),
+    tags=["jobs"],
+    summary="Validate and proceed",
+)
+def validate_step(job_id: str, body: ValidateIn, context: Shared) -> Any:
+    """Accept a finished step. The next one starts, or the job is done where there is none in this version."""
+    steps = pipeline.STEPS
+    following = steps[steps.index(body.step) + 1 :][:1] if body.step in steps else ()
+    job = context.store.validate(job_id, body.step, following[0] if following else None)
+    context.runner.wake()
+    return context.view(job)
+
+
+@api.post(
+    "/jobs/{job_id}/rerun",
+    response_model=JobOut,
+    responses=problems.documented(403, 404, 409, 422, 429),
+    tags=["jobs"],
+    summary="Run a step again with other settings",
+)
+def rerun_step(job_id: str, body: RerunIn, context: Shared) -> Any:
+    """Make a step again. Only what the changed settings concern is made anew; going back to earlier ones is instant."""
+    if body.step not in pipeline.STEPS:
+        raise JobError(
+            f"Step '{body.step}' can't be made by this version.", hint=f"Run again: {', '.join(pipeline.STEPS)}."
+        )
+    job = context.store.get(job_id)
+    settings = web_settings(Settings.parse(job.settings), body.settings)
+    earlier = pipeline.STEPS[: pipeline.STEPS.index(body.step)]
+    validated = [name for name in job.validated if name in set[str](earlier)]
+    job = context.store.rerun(
+        job_id, body.step, settings.model_dump(mode="json"), validated=validated, limit=context.max_queued
+    )
+    context.runner.wake()
+    return context.view(job)
+
+
+@api.api_route(
+    "/jobs/{job_id}/files/{name:path}",
+    methods=["GET", "HEAD"],
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The file.", "content": {"*/*": {}}},
+        304: {"description": "Unchanged."},
+        **problems.documented(404),
+    },
+    tags=["jobs"],
+    summary="A file of a finished step",
+    operation_id="get_file",
+)
+def get_file(
+    job_id: str,
+    name: str,
+    request: Request,
+    context: Shared,
+    download: Annotated[bool, Query(description="As an attachment, under the photo's name.")] = False,
+) -> Response:
+    """A file by its name in the job's `files`, with `ETag`, `Content-Length` and ranges."""
+    job = context.store.get(job_id)
+    result = job.result or {}
+    entry = next((file for file in result.get("files", []) if file["name"] == name), None)
+    if entry is None:
+        raise JobNotFoundError(f"This job has no file '{name[:80]}'.", hint="The job's `files` lists what there is.")
+    path = context.data.job(job_id).outputs / result["folder"] / name.rpartition("/")[2]
+    try:
+        status = path.stat()
+    except OSError:
+        raise JobNotFoundError(f"The file '{name}' is gone.", hint="Run the step again: it is made anew.") from None
+    # The folder's name is a hash of everything the file was made from.
+    headers = {"ETag": f'"{result["folder"]}-{status.st_size}"', "Cache-Control": "private, no-cache"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    saved_as = f"{Path(job.name).stem}-{path.name}"
+    return FileResponse(
+        path,
+        media_type=entry["media_type"],
+        headers=headers,
+        stat_result=status,
+        filename=saved_as,
+        content_disposition_type="attachment" if download else "inline",
+    )
+
+
+# ---- examples, settings, models --------------------------------------------------------------------------------
+
+
+@api.get("/examples", response_model=list[ExampleOut], tags=["examples"], summary="Photos to try")
+def list_examples() -> Any:
+    """Photos that come with Diorama."""
+    from diorama import photo
+
+    return [
+        ExampleOut(name=name, label=name.capitalize(), thumbnail=f"{PREFIX}/examples/{name}/thumbnail")
+        for name in photo.EXAMPLES
+    ]
+
+
+@api.get(
+    "/examples/{name}",
+    response_class=FileResponse,
+    responses={200: {"content": {"image/*": {}}}, **problems.documented(404)},
+    tags=["examples"],
+    summary="An example photo",
+)
+def get_example(name: str) -> FileResponse:
+    """The picture itself."""
+    return FileResponse(_example(name), headers={"Cache-Control": "no-cache"})
+
+
+@api.get(
+    "/examples/{name}/thumbnail",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404)},
+    tags=["examples"],
+    summary="An example photo, small",
+)
+def get_example_thumbnail(name: str) -> Response:
+    """A JPEG of at most 320 pixels a side."""
+    return Response(_thumbnail(_example(name)), media_type="image/jpeg", headers={"Cache-Control": "no-cache"})
+
+
+def _example(name: str) -> Path:
+    from diorama import photo
+
+    if name not in photo.EXAMPLES:
+        raise JobNotFoundError(
+            f"There is no example named '{name[:60]}'.", hint=f"The examples are: {', '.join(photo.EXAMPLES)}."
+        )
+    return photo.example(name)
+
+
+@functools.cache
+def _thumbnail(path: Path) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    with Image.open(path) as image:  # one of our own examples: safe to decode here
+        small = image.convert("RGB")
+    small.thumbnail((EXAMPLE_PIXELS, EXAMPLE_PIXELS))
+    small.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+@api.get(
+    "/settings",
+    responses={200: {"description": "JSON schema of the settings, with the list `groups`."}},
+    tags=["settings"],
+    summary="What can be tuned",
+)
+def get_settings() -> dict[str, Any]:
+    """The JSON schema of the settings. Each has `label`, `unit`, `step` (of its slider), `slider` and `stage`;
+    `groups` lists the stages in order, with the names of their settings."""
+    groups = [
+        {
+            "stage": stage,
+            "step": "original",
+            "label": pipeline.STAGE_MESSAGES[stage],
+            "settings": list(Settings().of_stage(stage)),
+        }
+        for stage in STAGE_NAMES
+    ]
+    return {**Settings.model_json_schema(), "groups": groups}
+
+
+@api.get("/models", response_model=ModelsOut, tags=["settings"], summary="Depth models")
+def list_models(context: Shared) -> Any:
+    """The depth models, best first, and how the download of better ones goes."""
+    from diorama import depth
+
+    rows = [_model(model, context.fetcher.download(model.name)) for model in depth.models()]
+    return ModelsOut(models=rows, offline=not context.fetcher.enabled)
+
+
+def _model(model: ModelInfo, download: Download | None) -> ModelOut:
+    state: ModelState = "missing"
+    if model.available:
+        state, download = "available", None
+    elif download is not None:
+        state = "downloading" if download.running else "failed"
+    error = download.error if download else None
+    return ModelOut(
+        name=model.name,
+        available=model.available,
+        licence=model.licence,
+        bytes=model.bytes,
+        note=model.note,
+        state=state,
+        fraction=download.fraction if download and download.running else None,
+        message=(error.message if error else download.message) if download else None,
+        error=problems.of_error(error) if error else None,
+    )
+
+
+@health.get("/healthz", response_model=HealthOut, tags=["server"], summary="Whether the server answers")
+def healthz(context: Shared) -> Any:
+    """Asks the store, so that a server without a working one isn't called well."""
+    return HealthOut(
+        status="ok", version=__version__, workers=context.runner.slots, queued=context.store.queue_length()
+    )

@@ -1,0 +1,253 @@
+"""The API's answers, and how a job of the store becomes one."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from diorama.jobs import work
+from diorama.jobs.store import FINISHED, Job, Store
+from diorama.pipeline import STEPS
+from diorama.server import problems
+from diorama.server.problems import Problem
+from diorama.types import Step
+
+JobState = Literal["queued", "running", "waiting", "done", "failed"]
+StepName = Literal["upload", "original", "enhanced", "final"]
+ModelState = Literal["available", "downloading", "missing", "failed"]
+StepState = Literal["done", "running", "waiting", "pending", "unavailable"]
+
+ALL_STEPS: dict[Step, str] = {"original": "Original 3D", "enhanced": "AI-enhanced 3D", "final": "Final 3D"}
+"""Steps that are made, with their labels; those that `pipeline.STEPS` lacks are not part of this version."""
+
+
+class StepOut(BaseModel):
+    """One of the four steps of a job."""
+
+    name: StepName
+    label: str
+    state: StepState
+    note: str = Field(description="What the state means here; may be empty.")
+
+
+class StageOut(BaseModel):
+    """A stage of the step that is being made, or was made last."""
+
+    name: str = Field(examples=["depth"])
+    label: str = Field(examples=["Estimating depth"])
+    state: Literal["pending", "running", "done"]
+    seconds: float | None = Field(description="What making it took; for a reused result, what it took back then.")
+    reused: bool = Field(description="The result was there already, from an earlier run.")
+
+
+class ReportOut(BaseModel):
+    """What one stage did."""
+
+    stage: str
+    backend: str
+    reason: str = Field(description="Why this backend ran.")
+    seconds: float
+    settings: dict[str, Any]
+    warnings: list[str]
+
+
+class CameraOut(BaseModel):
+    """The photo's pinhole camera, in pixels of the texture."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    fov_x: float = Field(description="Horizontal field of view in degrees.")
+    source: Literal["exif", "model", "user", "assumed"]
+
+
+class FileOut(BaseModel):
+    """A file of a finished step."""
+
+    name: str = Field(examples=["original/scene.glb"])
+    label: str = Field(examples=["3D scene (GLB)"])
+    bytes: int
+    media_type: str = Field(examples=["model/gltf-binary"])
+    url: str = Field(examples=["/api/v1/jobs/Xk3…/files/original/scene.glb"])
+    download: bool = Field(description="Offered for download, not only shown in the page.")
+
+
+class JobOut(BaseModel):
+    """A photo on its way through the steps."""
+
+    id: str = Field(examples=["mB9cX0hUqk2fJwzS1r7d3g"])
+    name: str = Field(description="The photo's name.", examples=["coffee.png"])
+    created: datetime
+    updated: datetime
+    state: JobState = Field(description="`waiting`: the step is finished and waits to be validated.")
+    step: Step = Field(description="The step that is being made or shown.")
+    steps: list[StepOut]
+    validated: list[Step]
+    stage: str | None = Field(description="The stage that is being made.")
+    message: str | None = Field(description="A sentence for the person who waits.", examples=["Estimating depth"])
+    fraction: float = Field(ge=0, le=1, description="How much of the whole step is done.")
+    seconds_left: float | None = Field(description="Estimated from earlier jobs and this one's pace.")
+    queue_position: int | None = Field(description="How many jobs are before this one.")
+    stages: list[StageOut]
+    settings: dict[str, Any] = Field(description="All settings, with which the step is or was made.")
+    warnings: list[str]
+    error: Problem | None
+    report: list[ReportOut] = Field(description="What each stage of the result did.")
+    camera: CameraOut | None
+    units: Literal["relative", "metric"] | None
+    triangles: int | None
+    points: int | None
+    files: list[FileOut]
+
+
+class JobsOut(BaseModel):
+    """Earlier jobs."""
+
+    jobs: list[JobOut] = Field(description="Newest first.")
+
+
+class ValidateIn(BaseModel):
+    """Which finished step is accepted."""
+
+    step: Step = Field(examples=["original"])
+
+
+class RerunIn(BaseModel):
+    """A step to be made again."""
+
+    step: Step = Field("original", examples=["original"])
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The values that change; the others stay as they are.",
+        examples=[{"depth_range": 6, "triangles": 50000}],
+    )
+
+
+class ExampleOut(BaseModel):
+    """A photo to try."""
+
+    name: str = Field(examples=["coffee"])
+    label: str = Field(examples=["Coffee"])
+    thumbnail: str = Field(description="Address of a small JPEG.")
+
+
+class ModelOut(BaseModel):
+    """A depth model."""
+
+    name: str = Field(description="The value of the setting `depth`.", examples=["bundled"])
+    available: bool = Field(description="It can run now.")
+    licence: str
+    bytes: int = Field(description="Size of its weights.")
+    note: str
+    state: ModelState
+    fraction: float | None = Field(description="How much of the download has arrived.")
+    message: str | None = Field(description="How the download goes, or why there is none.")
+    error: Problem | None = Field(description="Why the download failed.")
+
+
+class ModelsOut(BaseModel):
+    """The depth models, best first."""
+
+    models: list[ModelOut]
+    offline: bool = Field(description="Nothing is downloaded.")
+
+
+class HealthOut(BaseModel):
+    """That the server answers, and what it does."""
+
+    status: Literal["ok"]
+    version: str
+    workers: int = Field(description="Jobs that are worked on at once.")
+    queued: int = Field(description="Jobs that wait for a worker.")
+
+
+def job_out(store: Store, job: Job, prefix: str) -> JobOut:
+    """The API's view of a job; `prefix` is the address of the job's API."""
+    progress, result = job.progress or {}, job.result or {}
+    running = job.state == "running"
+    stages = progress.get("stages") if job.state != "queued" else None
+    files = [FileOut(url=f"{prefix}/{job.id}/files/{file['name']}", **file) for file in result.get("files", [])]
+    values = {
+        "id": job.id,
+        "name": job.name,
+        "created": datetime.fromtimestamp(job.created, UTC),
+        "updated": datetime.fromtimestamp(job.updated, UTC),
+        "state": job.state,
+        "step": job.step,
+        "steps": _steps(job),
+        "validated": job.validated,
+        "stage": progress.get("stage") if running else None,
+        "message": _message(job),
+        "fraction": _fraction(job),
+        "seconds_left": _seconds_left(progress) if running else None,
+        "queue_position": store.queue_position(job) if job.state == "queued" else None,
+        "stages": stages or _pending_stages(),
+        "settings": job.settings,
+        "warnings": result.get("warnings", []),
+        "error": problems.of_record(job.error) if job.error else None,
+        "report": result.get("report", []),
+        "camera": result.get("camera"),
+        "units": result.get("units"),
+        "triangles": result.get("triangles"),
+        "points": result.get("points"),
+        "files": files,
+    }
+    return JobOut.model_validate(values)
+
+
+def _pending_stages() -> list[StageOut]:
+    return [
+        StageOut(name=name, label=label, state="pending", seconds=None, reused=False)
+        for name, label in work.stage_labels().items()
+    ]
+
+
+def _steps(job: Job) -> list[StepOut]:
+    steps = [StepOut(name="upload", label="Upload", state="done", note="")]
+    for name, label in ALL_STEPS.items():
+        state: StepState = "pending"
+        note = ""
+        if name not in STEPS:
+            state, note = "unavailable", "Not part of this version yet."
+        elif name in job.validated:
+            state, note = "done", "Validated."
+        elif name == job.step and job.state == "running":
+            state = "running"
+        elif name == job.step and job.state == "waiting":
+            state, note = "waiting", "Finished: look at it, then validate it or change settings."
+        elif name == job.step and job.state == "failed":
+            note = job.error["detail"] if job.error else ""
+        steps.append(StepOut(name=name, label=label, state=state, note=note))
+    return steps
+
+
+def _message(job: Job) -> str | None:
+    if job.state == "queued":
+        return "Waiting for its turn"
+    if job.state == "running":
+        return str(job.progress["message"]) if job.progress else "Starting"
+    return None
+
+
+def _fraction(job: Job) -> float:
+    if job.state in ("waiting", "done"):
+        return 1.0
+    if job.state == "queued":
+        return 0.0
+    return float((job.progress or {}).get("fraction", 0.0))
+
+
+def _seconds_left(progress: dict[str, Any]) -> float | None:
+    left = progress.get("ends", 0.0) - time.time()
+    return round(left, 1) if left > 0 else None  # the guess is over: say nothing rather than 0
+
+
+def is_final(job: JobOut) -> bool:
+    """Whether nothing more will happen by itself."""
+    return job.state in FINISHED

@@ -1,0 +1,87 @@
+"""What a request must be to reach the app, and what every answer carries.
+
+The app serves one person on one machine, yet every web page in that person's browser can send requests to it. So:
+only known names in ``Host`` (a hostile page can point its own name at 127.0.0.1), writes only from our own pages, no
+CORS, and answers that no other site can embed or run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from diorama.server import problems
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+HEADERS = {
+    # The API's own answers are data; the pages bring a policy of their own.
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), fullscreen=(self), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+"""Set where a route hasn't set them itself."""
+
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+
+
+class Guard:
+    """ASGI middleware: the host allow-list, the same-origin check on writes, and the headers of every answer."""
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = ()) -> None:
+        self.app = app
+        self.hosts = {name.lower() for name in (*LOOPBACK, *hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        headers = Headers(scope=scope)
+        refusal = self._refuse_host(headers) or self._refuse_origin(scope["method"], headers)
+        app = self.app if refusal is None else problems.response(refusal)
+        await app(scope, receive, send_with_headers)
+
+    def _refuse_host(self, headers: Headers) -> problems.Problem | None:
+        given = headers.getlist("host")
+        match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        if match is not None and match["name"].lower() in self.hosts:
+            return None
+        return problems.problem(
+            400,
+            "host-not-allowed",
+            "This server doesn't answer to that host name.",
+            f"Use one of {', '.join(sorted(self.hosts))}.",
+        )
+
+    def _refuse_origin(self, method: str, headers: Headers) -> problems.Problem | None:
+        """Refuse writes that another site's page sends. Programs send neither header: they act for themselves."""
+        if method in SAFE_METHODS:
+            return None
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        same = origin is None or urlsplit(origin).netloc.lower() == headers["host"].lower()
+        if same and site in (None, "same-origin", "none"):
+            return None
+        return problems.problem(
+            403,
+            "cross-origin",
+            "Pages of other sites may not change anything here.",
+            "Open Diorama's own page and do it there.",
+        )
