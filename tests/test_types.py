@@ -181,6 +181,22 @@ def test_only_kept_points_count() -> None:
     assert len(points) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"z": np.ones((3, 4), np.float64)},
+        {"rgb": np.zeros((3, 4), np.uint8)},
+        {"mask": np.ones((3, 4), np.uint8)},
+        {"opaque": np.ones((4, 3), np.bool_)},
+    ],
+)
+def test_wrong_points_are_refused(change: dict[str, Any]) -> None:
+    fields = {"z": np.ones((3, 4), np.float32), "rgb": np.zeros((3, 4, 3), np.uint8), "mask": np.ones((3, 4), np.bool_)}
+    PointCloud(**fields, camera=_camera(), opaque=np.ones((3, 4), np.bool_))
+    with pytest.raises(TypeError, match=next(iter(change))):
+        PointCloud(**{**fields, **change}, camera=_camera())
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_points_lie_in_front_of_the_camera(value: float) -> None:
     z = np.full((3, 4), value, np.float32)
