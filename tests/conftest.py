@@ -28,6 +28,12 @@ def _fresh_folders() -> dict[str, str]:
 # Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
 os.environ.update(_fresh_folders())
 
+# A busy machine is no failure; where a failure has to be repeated by others, everyone tries the same examples.
+settings.register_profile(
+    "diorama", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=tools.no_skip()
+)
+settings.load_profile("diorama")
+
 
 @pytest.fixture(autouse=True)
 def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:

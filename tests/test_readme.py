@@ -158,13 +158,10 @@ def test_the_exit_codes_are_those_of_the_errors() -> None:
     assert written == {0} | {kind.exit_code for kind in kinds}
 
 
-def test_the_requests_are_those_of_the_server() -> None:
-    from fastapi.testclient import TestClient
+def test_the_requests_are_those_of_the_server(tmp_path: Path) -> None:
+    from diorama.server import create_app
 
-    from diorama.server import app as server
-
-    with TestClient(server.create_app(), base_url="http://127.0.0.1:5000") as client:
-        paths = client.get("/openapi.json").json()["paths"]
+    paths = create_app(tmp_path).openapi()["paths"]
     known = {
         (method.upper(), re.sub(r"{\w+(:path)?}", "{}", path)) for path, methods in paths.items() for method in methods
     }
