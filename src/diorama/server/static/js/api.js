@@ -1,0 +1,99 @@
+// The public HTTP API, and nothing else of the server. Every failure becomes a Problem with a sentence and a hint.
+
+import { S } from "./strings.js";
+
+const ROOT = "/api/v1";
+
+export class Problem extends Error {
+  /** @param {{detail?: string, hint?: string, code?: string, status?: number}} document RFC 9457, with our hint. */
+  constructor({ detail, hint, code, status } = {}) {
+    super(detail || S.unexpected(status ?? 0));
+    this.hint = hint ?? (detail ? "" : S.unexpectedHint);
+    this.code = code ?? "";
+    this.status = status ?? 0;
+  }
+
+  static unreachable() {
+    return new Problem({ detail: S.unreachable, hint: S.unreachableHint, code: "unreachable" });
+  }
+
+  static from(status, text) {
+    try {
+      const body = JSON.parse(text);
+      if (typeof body.detail === "string") return new Problem({ ...body, status });
+    } catch {
+      // No problem document: the status alone has to do.
+    }
+    return new Problem({ status });
+  }
+}
+
+async function request(path, { method = "GET", body, keepalive = false, signal } = {}) {
+  let response;
+  try {
+    response = await fetch(ROOT + path, {
+      method,
+      keepalive,
+      signal,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw Problem.unreachable();
+  }
+  if (!response.ok) throw Problem.from(response.status, await response.text());
+  return response.status === 204 ? null : response.json();
+}
+
+const at = (id) => `/jobs/${encodeURIComponent(id)}`;
+
+export const examples = () => request("/examples");
+export const jobs = async () => (await request("/jobs")).jobs;
+export const job = (id) => request(at(id));
+export const validate = (id, step) => request(`${at(id)}/validate`, { method: "POST", body: { step } });
+export const rerun = (id, step, settings) => request(`${at(id)}/rerun`, { method: "POST", body: { step, settings } });
+export const remove = (id) => request(at(id), { method: "DELETE", keepalive: true });
+export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
+export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;
+
+/** The models, whether the server gives a list or an object that holds one. */
+export async function models() {
+  const answer = await request("/models");
+  return Array.isArray(answer) ? answer : answer.models;
+}
+
+let schema = null;
+/** The settings' JSON schema; it doesn't change while a server runs. */
+export const settingsSchema = () => {
+  schema ??= request("/settings").catch((error) => {
+    schema = null;
+    throw error;
+  });
+  return schema;
+};
+
+/**
+ * Send a photo. `onProgress` gets the share of the bytes that has been sent, 0..1.
+ * @returns {{ done: Promise<object>, cancel: () => void }}
+ */
+export function upload(file, onProgress) {
+  // fetch can't tell how much of a body has been sent.
+  const sender = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    sender.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    });
+    sender.addEventListener("load", () => {
+      if (sender.status === 201) resolve(JSON.parse(sender.responseText));
+      else reject(Problem.from(sender.status, sender.responseText));
+    });
+    sender.addEventListener("error", () => reject(Problem.unreachable()));
+    sender.addEventListener("abort", () => reject(new Problem({ detail: S.start.cancelled, hint: "", code: "cancelled" })));
+    const form = new FormData();
+    form.append("photo", file, file.name);
+    sender.open("POST", `${ROOT}/jobs`);
+    sender.send(form);
+  });
+  return { done, cancel: () => sender.abort() };
+}

@@ -1,0 +1,28 @@
+// Starts the page: shows the view that the address asks for, and again whenever the address changes.
+
+import { jobView } from "./job.js";
+import { place, start } from "./router.js";
+import { buildShell } from "./shell.js";
+import { startView } from "./start.js";
+
+const main = buildShell();
+let view = null;
+
+function show({ back, scroll, first = false }) {
+  const { jobId, step } = place();
+  if (view?.jobId === jobId && view.setStep) {
+    view.setStep(step);
+  } else {
+    view?.destroy();
+    view = jobId === null ? startView() : jobView(jobId, step);
+    main.replaceChildren(view.element);
+  }
+  if (first) return;
+  // Keyboards and screen readers go on at the new content; its heading is what they should hear.
+  const heading = main.querySelector("h1");
+  (heading ?? main).focus({ preventScroll: true });
+  scrollTo({ top: back ? scroll : 0, behavior: "instant" });
+}
+
+start(show);
+show({ back: false, scroll: 0, first: true });

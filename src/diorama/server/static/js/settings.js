@@ -1,0 +1,159 @@
+// "Run again": the settings as the server describes them; only what was changed is sent.
+
+import { settingsSchema } from "./api.js";
+import { depthReport, sourceName } from "./details.js";
+import { h, icon, setText } from "./dom.js";
+import * as format from "./format.js";
+import { facts, makeField } from "./settings-fields.js";
+import { problemBox } from "./shell.js";
+import { S } from "./strings.js";
+
+/** What most people change, in this order; the rest is folded away. */
+const BASIC = ["depth_range", "fov", "edge_sharpness", "cut_threshold", "triangles"];
+/** For the command line: the page takes no depth files. */
+const NOT_HERE = new Set(["depth_kind", "depth"]);
+
+export function settingsPanel(job, actions) {
+  const T = S.settings;
+  const body = h("div", { class: "settings-body" }, h("p", { class: "muted" }, S.loading));
+  const trouble = h("div", { class: "problems" });
+  const count = h("p", { class: "settings-count", "aria-live": "polite" });
+  const run = h("button", { type: "submit", class: "button wide", id: "run-again", disabled: true }, icon("reset"), T.run);
+  const reset = h("button", { type: "button", class: "button quiet small", hidden: true, onclick: () => resetAll() }, T.reset);
+  const element = h(
+    "form",
+    { class: "card settings", "aria-label": T.title, novalidate: true },
+    h("div", { class: "settings-head" }, h("h2", {}, T.title), h("span", { class: "spring" }), reset),
+    h("p", { class: "muted settings-lead" }, T.lead),
+    body,
+    h("div", { class: "settings-foot" }, count, trouble, run),
+  );
+  const fields = new Map(); // name -> { fact, field }
+  const model = modelChoice(job, () => changed());
+  const advanced = h("details", { class: "advanced" }, h("summary", {}, T.advanced));
+  let wantedFocus = null;
+
+  const changes = () => Object.fromEntries([...fields].map(([name, { field }]) => [name, field.get()]).filter(([name, value]) => value !== job.settings[name]));
+
+  function changed() {
+    const number = Object.keys(changes()).length;
+    setText(count, T.changes(number));
+    element.dataset.changes = String(number);
+    run.classList.toggle("primary", number > 0);
+    reset.hidden = [...fields.values()].every(({ fact, field }) => field.get() === fact.fallback);
+  }
+
+  function resetAll() {
+    for (const { fact, field } of fields.values()) field.set(fact.fallback);
+    changed();
+    run.focus();
+  }
+
+  element.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    run.disabled = true;
+    trouble.replaceChildren();
+    try {
+      await actions.rerun(changes());
+    } catch (problem) {
+      trouble.replaceChildren(problemBox(problem));
+    } finally {
+      run.disabled = false;
+    }
+  });
+
+  function build(schema) {
+    const all = Object.entries(schema.properties).map(([name, one]) => facts(name, one));
+    for (const fact of all) {
+      if (fact.name === "depth") fields.set("depth", { fact, field: model });
+      if (NOT_HERE.has(fact.name)) continue;
+      const field = makeField(fact, changed, fact.name === "fov" ? { automatic: automaticFov(job) } : {});
+      field.set(job.settings[fact.name] ?? null);
+      fields.set(fact.name, { fact, field });
+    }
+    model.set(job.settings.depth);
+    const elements = (names) => names.filter((name) => fields.has(name)).map((name) => fields.get(name).field.element);
+    const rest = all.map((fact) => fact.name).filter((name) => !BASIC.includes(name) && !NOT_HERE.has(name));
+    advanced.append(...grouped(rest.map((name) => fields.get(name)), schema.groups));
+    body.replaceChildren(model.element, ...elements(BASIC), advanced);
+    run.disabled = false;
+    changed();
+    if (wantedFocus) focusOn(wantedFocus);
+  }
+
+  function focusOn(name) {
+    const wanted = fields.get(name);
+    wantedFocus = wanted ? null : name;
+    if (!wanted) return;
+    if (advanced.contains(wanted.field.element)) advanced.open = true;
+    wanted.field.element.scrollIntoView({ block: "center", behavior: "smooth" });
+    wanted.field.focus();
+  }
+
+  settingsSchema().then(build, (problem) => body.replaceChildren(h("p", { class: "muted" }, T.failed), problemBox(problem)));
+  return { element, focusOn, setModels: model.setModels };
+}
+
+/** What the camera is taken to be while the field of view is left alone. */
+function automaticFov(job) {
+  const { camera } = job;
+  if (!camera) return null;
+  if (job.settings.fov !== null) return { value: job.settings.fov, text: S.settings.auto };
+  return { value: camera.fov_x, text: S.settings.fovAuto(format.number(camera.fov_x, 1), sourceName(camera.source)) };
+}
+
+/** Fields under the headings of their groups; the schema's own grouping, else by stage. */
+function grouped(entries, groups) {
+  const byStage = Map.groupBy ? Map.groupBy(entries, ({ fact }) => fact.stage) : groupBy(entries);
+  const heading = (stage) => {
+    const group = (Array.isArray(groups) ? groups : []).find((one) => (one.name ?? one.stage) === stage);
+    return group?.label ?? group?.title ?? stage.charAt(0).toUpperCase() + stage.slice(1);
+  };
+  return [...byStage].map(([stage, list]) => h("fieldset", {}, h("legend", {}, heading(stage)), list.map(({ field }) => field.element)));
+}
+
+function groupBy(entries) {
+  const result = new Map();
+  for (const entry of entries) {
+    const { stage } = entry.fact;
+    if (!result.has(stage)) result.set(stage, []);
+    result.get(stage).push(entry);
+  }
+  return result;
+}
+
+/** The depth model: which ran here and why, and the choice for the next run. */
+function modelChoice(job, onChange) {
+  const T = S.settings;
+  const ran = depthReport(job);
+  const select = h("select", { id: "setting-depth", onchange: () => onChange() });
+  const element = h(
+    "div",
+    { class: "field", dataset: { setting: "depth" } },
+    h("div", { class: "field-head" }, h("label", { for: "setting-depth" }, T.models)),
+    h("div", { class: "select" }, select),
+    ran ? h("p", { class: "field-note" }, T.ran(ran.backend, ran.reason)) : null,
+  );
+  const option = (name, text, disabled = false) => h("option", { value: name, disabled }, text);
+  let wanted = job.settings.depth;
+  const setModels = (list) => {
+    const chosen = select.value || wanted;
+    const options = [option("auto", T.modelAuto), ...list.filter((model) => model.name !== "auto").map((model) => option(model.name, modelLabel(model), !model.available))];
+    if (!list.some((model) => model.name === chosen) && chosen !== "auto") options.push(option(chosen, chosen));
+    select.replaceChildren(...options);
+    select.value = chosen;
+  };
+  const set = (name) => {
+    wanted = name;
+    if (![...select.options].some((one) => one.value === name)) select.append(option(name, name === "auto" ? T.modelAuto : name));
+    select.value = name;
+  };
+  return { element, get: () => select.value || wanted, set, focus: () => select.focus(), setModels };
+}
+
+function modelLabel(model) {
+  const name = model.label ?? model.name;
+  if (model.available) return name;
+  const size = model.bytes ? `, ${format.bytes(model.bytes)}` : "";
+  return `${name} (${S.settings.modelMissing}${size})`;
+}

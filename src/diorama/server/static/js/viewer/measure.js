@@ -1,0 +1,36 @@
+// How large the scene is and how far one may look around in it.
+
+const SAMPLES = 20000;
+const DEGREE = Math.PI / 180;
+
+/** Distances along the photo camera's axis: nearest, farthest (both without strays) and the middle to turn about. */
+export function measure(meshes) {
+  const depths = [];
+  const total = meshes.reduce((sum, mesh) => sum + mesh.geometry.attributes.position.count, 0);
+  const step = Math.max(1, Math.floor(total / SAMPLES));
+  for (const mesh of meshes) {
+    const { position } = mesh.geometry.attributes;
+    for (let index = 0; index < position.count; index += step) {
+      const depth = -position.getZ(index); // glTF looks along -z
+      if (depth > 0) depths.push(depth);
+    }
+  }
+  if (!depths.length) return { near: 1, middle: 2, far: 4 };
+  depths.sort((a, b) => a - b);
+  const at = (share) => depths[Math.min(depths.length - 1, Math.floor(share * depths.length))];
+  // The mean of 1/z: what most of the picture stands at, little moved by a far sky.
+  const middle = depths.length / depths.reduce((sum, depth) => sum + 1 / depth, 0);
+  return { near: at(0.01), middle, far: depths[depths.length - 1] };
+}
+
+/**
+ * Angles about the middle. The setting `camera_travel` is the sideways way of the camera in percent of the view's
+ * diagonal at the nearest depth; the idle motion keeps within it, a hand may go three times as far.
+ */
+export function reach(job, { near, middle }) {
+  const { fx, width, height } = job.camera;
+  const travel = ((job.settings.camera_travel ?? 8) / 100) * (Math.hypot(width, height) / fx) * near;
+  const own = Math.atan(travel / middle);
+  const clamp = (value, low, high) => Math.min(high * DEGREE, Math.max(low * DEGREE, value));
+  return { sway: clamp(own * 0.75, 0.6, 5), azimuth: clamp(own * 3, 8, 50), polar: clamp(own * 2.2, 6, 35) };
+}

@@ -1,0 +1,111 @@
+// The four ways to look at the scene: textured mesh, points, wireframe, depth colours.
+
+import { Color, Group, Mesh, MeshBasicMaterial, Points, PointsMaterial, SRGBColorSpace, TextureLoader } from "../../vendor/three/build/three.module.js";
+import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.js";
+import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
+import { fileUrl } from "../files.js";
+
+const DIMMED = new Color(0.16, 0.16, 0.17); // the photo under its wires
+const WIRE = new Color(1, 0.86, 0.72);
+
+export function createModes({ job, content, renderer }) {
+  const meshes = [];
+  const shown = new Map(); // mode -> the material of the meshes
+  const wires = new Group();
+  const disposables = [];
+  let points = null;
+  let spacing = 1; // how far apart neighbouring points are, as a share of the photo's height
+  let mode = "mesh";
+
+  const keep = (thing) => {
+    disposables.push(thing);
+    return thing;
+  };
+
+  /** Unlit, whatever the file says: the photo has its light already. Without normals anything lit is black. */
+  const basic = (options) => keep(new MeshBasicMaterial({ toneMapped: false, ...options }));
+
+  async function load() {
+    const gltf = await new GLTFLoader().loadAsync(fileUrl(job, "scene.glb"));
+    gltf.scene.updateMatrixWorld(true);
+    gltf.scene.traverse((object) => {
+      if (object.isMesh) meshes.push(object);
+    });
+    if (!meshes.length) throw new Error("the GLB holds no mesh");
+    for (const mesh of meshes) {
+      mesh.geometry.applyMatrix4(mesh.matrixWorld);
+      const { map, transparent, alphaTest } = mesh.material;
+      const soft = mesh.geometry.hasAttribute("color");
+      if (map) {
+        map.anisotropy = renderer.capabilities.getMaxAnisotropy();
+        keep(map);
+      }
+      const bare = new Mesh(mesh.geometry, basic({ map, transparent, alphaTest, vertexColors: soft }));
+      keep(mesh.geometry);
+      mesh.material.dispose();
+      meshes[meshes.indexOf(mesh)] = bare;
+      shown.set(bare, { mesh: bare.material });
+      content.add(bare);
+    }
+  }
+
+  function needWires() {
+    for (const mesh of meshes) {
+      const materials = shown.get(mesh);
+      if (materials.wireframe) continue;
+      materials.wireframe = basic({ map: materials.mesh.map, color: DIMMED, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
+      wires.add(new Mesh(mesh.geometry, basic({ wireframe: true, color: WIRE, transparent: true, opacity: 0.42 })));
+    }
+    if (!wires.parent) content.add(wires);
+  }
+
+  async function needDepth() {
+    if (shown.get(meshes[0]).depth) return;
+    // The preview's own colours, laid on the mesh: the map and the scene then match to the pixel.
+    const texture = keep(await new TextureLoader().loadAsync(fileUrl(job, "depth.jpg")));
+    texture.colorSpace = SRGBColorSpace;
+    texture.flipY = false; // glTF's v runs downwards
+    texture.anisotropy = renderer.capabilities.getMaxAnisotropy();
+    for (const mesh of meshes) shown.get(mesh).depth = basic({ map: texture });
+  }
+
+  async function needPoints() {
+    if (points) return;
+    const geometry = keep(await new PLYLoader().loadAsync(fileUrl(job, "points_preview.ply")));
+    const { width, height } = job.camera;
+    spacing = Math.sqrt((width * height) / geometry.attributes.position.count) / height;
+    const material = keep(new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }));
+    points = new Points(geometry, material);
+    points.visible = false;
+    content.add(points);
+  }
+
+  return {
+    meshes,
+    load,
+    async show(next) {
+      mode = next;
+      if (next === "wireframe") needWires();
+      if (next === "depth") await needDepth();
+      if (next === "points") await needPoints();
+      if (mode !== next) return; // another mode was asked for in the meantime
+      for (const mesh of meshes) {
+        mesh.visible = next !== "points";
+        mesh.material = shown.get(mesh)[next] ?? shown.get(mesh).mesh;
+      }
+      wires.visible = next === "wireframe";
+      if (points) points.visible = next === "points";
+    },
+    /** @param pixels the canvas's height in its own pixels */
+    fit(pixels, camera) {
+      if (!points) return;
+      const { fy, height } = job.camera;
+      // A little smaller than their distance: they should be seen as points, yet make a picture.
+      const photoHeight = (pixels * (height / (2 * fy))) / Math.tan((camera.fov * Math.PI) / 360);
+      points.material.size = Math.max(1.2, spacing * photoHeight * 0.8);
+    },
+    destroy() {
+      for (const thing of disposables) thing.dispose();
+    },
+  };
+}

@@ -1,0 +1,186 @@
+// One scene on one canvas: loads it, stands at the photo's camera, draws when something has changed.
+
+import { Group, NoToneMapping, PerspectiveCamera, Scene, WebGLRenderer } from "../../vendor/three/build/three.module.js";
+import { OrbitControls } from "../../vendor/three/examples/jsm/controls/OrbitControls.js";
+import { reducedMotion } from "../dom.js";
+import { measure, reach } from "./measure.js";
+import { createModes } from "./modes.js";
+import { createSway } from "./sway.js";
+
+const MAX_PIXEL_RATIO = 2; // more costs much and shows little
+
+/**
+ * @param canvas  @param surface the element that takes fingers and keys
+ * @param onMoved is called when the user moves the view  @param onLost when the driver gives up
+ */
+export async function createView({ canvas, surface, job, onMoved, onLost }) {
+  const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "high-performance" });
+  renderer.toneMapping = NoToneMapping; // the photo's own colours
+  renderer.setClearColor(0x000000, 0);
+
+  const scene = new Scene();
+  const pivot = new Group(); // turned by the idle motion, so that the controls are not fought
+  const content = new Group();
+  pivot.add(content);
+  scene.add(pivot);
+
+  const modes = createModes({ job, content, renderer });
+  await modes.load();
+  const extent = measure(modes.meshes);
+  const limits = reach(job, extent);
+  pivot.position.z = -extent.middle;
+  content.position.z = extent.middle;
+
+  const camera = new PerspectiveCamera(50, 1, extent.near / 50, extent.far * 4);
+  const controls = new OrbitControls(camera, surface);
+  controls.enableDamping = !reducedMotion();
+  controls.dampingFactor = 0.12;
+  controls.rotateSpeed = 0.32; // the way is short: a whole drag should not run through it at once
+  controls.zoomSpeed = 0.6;
+  controls.enablePan = false;
+  controls.minAzimuthAngle = -limits.azimuth;
+  controls.maxAzimuthAngle = limits.azimuth;
+  controls.minPolarAngle = Math.PI / 2 - limits.polar;
+  controls.maxPolarAngle = Math.PI / 2 + limits.polar;
+  controls.minDistance = extent.middle * 0.55;
+  controls.maxDistance = extent.middle * 1.7;
+  const home = () => {
+    camera.position.set(0, 0, 0);
+    controls.target.set(0, 0, -extent.middle);
+    controls.update();
+  };
+
+  let frame = 0;
+  let visible = true;
+  let destroyed = false;
+  const drawn = []; // to be told of the next picture
+  const request = () => {
+    if (!frame && !destroyed) frame = requestAnimationFrame(draw);
+  };
+  const draw = (now) => {
+    frame = 0;
+    if (destroyed) return;
+    const swaying = visible && sway.step(now);
+    const moving = controls.update();
+    renderer.render(scene, camera);
+    for (const tell of drawn.splice(0)) tell();
+    if (swaying || moving) request();
+  };
+  const nextPicture = () => new Promise((resolve) => {
+    drawn.push(resolve);
+    request();
+  });
+
+  const sway = createSway(pivot, limits, request);
+  const fit = () => {
+    const { clientWidth: width, clientHeight: height } = surface;
+    if (!width || !height) return;
+    renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
+    renderer.setSize(width, height, false);
+    lens(camera, job.camera, width / height);
+    modes.fit(height * renderer.getPixelRatio(), camera);
+    // At once: a resized canvas is blank until it is drawn again.
+    renderer.render(scene, camera);
+    request();
+  };
+
+  const moved = () => {
+    sway.stop();
+    onMoved();
+  };
+  controls.addEventListener("start", moved);
+  controls.addEventListener("change", request);
+  // A wheel over the page scrolls the page; it zooms once the scene was clicked or fills the screen.
+  controls.enableZoom = false;
+  let isFull = false;
+  const zoomable = () => { controls.enableZoom = isFull || document.activeElement === surface; };
+  surface.addEventListener("focus", zoomable);
+  surface.addEventListener("blur", zoomable);
+  // Sideways strokes turn the scene, up and down ones scroll the page.
+  surface.style.touchAction = "pan-y";
+
+  const onContextLost = (event) => {
+    event.preventDefault();
+    if (!destroyed) onLost();
+  };
+  canvas.addEventListener("webglcontextlost", onContextLost);
+  const sizes = new ResizeObserver(fit);
+  sizes.observe(surface);
+  const seen = new IntersectionObserver(([entry]) => {
+    visible = entry.isIntersecting;
+    if (visible) request();
+  });
+  seen.observe(surface);
+
+  home();
+  fit();
+  if (!reducedMotion()) sway.start();
+
+  return {
+    async setMode(mode) {
+      await modes.show(mode);
+      fit();
+      await nextPicture();
+    },
+    turn(azimuth, polar) {
+      moved();
+      rotate(camera, controls, azimuth, polar);
+      request();
+    },
+    zoom(factor) {
+      moved();
+      const distance = camera.position.distanceTo(controls.target) / factor;
+      const clamped = Math.min(controls.maxDistance, Math.max(controls.minDistance, distance));
+      camera.position.sub(controls.target).setLength(clamped).add(controls.target);
+      controls.update();
+      request();
+    },
+    reset() {
+      sway.center();
+      home();
+      if (!reducedMotion()) sway.start();
+      request();
+    },
+    setMotion: (on) => (on ? sway.start() : sway.stop()),
+    onMotion: sway.onChange,
+    setFull(on) {
+      isFull = on;
+      zoomable();
+      surface.style.touchAction = on ? "none" : "pan-y";
+    },
+    destroy() {
+      destroyed = true;
+      cancelAnimationFrame(frame);
+      sizes.disconnect();
+      seen.disconnect();
+      controls.dispose();
+      modes.destroy();
+      canvas.removeEventListener("webglcontextlost", onContextLost);
+      renderer.dispose();
+      renderer.forceContextLoss();
+    },
+  };
+}
+
+/** Turn about the target by keys, within the controls' limits. */
+function rotate(camera, controls, azimuth, polar) {
+  const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+  const distance = controls.getDistance();
+  const theta = clamp(controls.getAzimuthalAngle() + azimuth, controls.minAzimuthAngle, controls.maxAzimuthAngle);
+  const phi = clamp(controls.getPolarAngle() - polar, controls.minPolarAngle, controls.maxPolarAngle);
+  camera.position.setFromSphericalCoords(distance, phi, theta).add(controls.target);
+  controls.update();
+}
+
+/** The photo's lens: all of the photo fits into the canvas, whatever its shape; off-centre principal points too. */
+function lens(camera, { fx, fy, cx, cy, width, height }, aspect) {
+  const photoAspect = (width / fx) / (height / fy);
+  const tall = height / (2 * fy); // tangent of half the vertical angle
+  const half = aspect >= photoAspect ? tall : width / (2 * fx) / aspect;
+  camera.fov = (2 * Math.atan(half) * 180) / Math.PI;
+  camera.aspect = aspect;
+  camera.updateProjectionMatrix();
+  camera.projectionMatrix.elements[8] = (cx - width / 2) / fx / (half * aspect);
+  camera.projectionMatrix.elements[9] = -(cy - height / 2) / fy / half;
+  camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
+}
