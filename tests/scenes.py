@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from diorama.settings import Settings
@@ -87,3 +89,16 @@ def pixel_mesh(points: PointCloud, keep: np.ndarray, name: str, *, soft: bool = 
         name,
         np.linspace(0, 1, count, dtype=np.float32) if soft else None,
     )
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two records are equal to the last bit, arrays and types included."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if dataclasses.is_dataclass(one):
+        return all(same(getattr(one, f.name), getattr(other, f.name)) for f in dataclasses.fields(one))
+    return one == other

@@ -47,6 +47,9 @@ can be; deflate reaches 1000 on what was made to blow up."""
 MAX_JSON = 16 << 20
 """Bytes of a `record.json` or `manifest.json`."""
 
+ATTEMPTS = 5
+"""At giving a checkpoint its name, while other processes do the same."""
+
 ABANDONED_SECONDS = 3600
 """No save takes as long."""
 
@@ -145,23 +148,26 @@ class Checkpoints:
             self._sweep()
             try:
                 save_stage(temporary, stage, record, report)
-                if self.load(stage, key) is None:
-                    self._put(temporary, folder)
+                self._put(temporary, stage, key)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
-    def _put(self, temporary: Path, folder: Path) -> None:
-        """Rename `temporary` to `folder`, in the place of a damaged one."""
-        damaged = atomic.sibling(folder)
-        if folder.exists():
-            folder.rename(damaged)
+    def _put(self, temporary: Path, stage: str, key: str) -> None:
+        """Give the folder its name, unless another process has been first; a damaged one makes way."""
+        folder = self._folder(stage, key)
+        for attempt in range(ATTEMPTS):
+            try:
+                temporary.rename(folder)
+                return
+            except OSError:
+                if self.load(stage, key) is not None:
+                    return
+                if attempt == ATTEMPTS - 1:
+                    raise
+            damaged = atomic.sibling(folder)
+            with suppress(OSError):  # another process has removed it in between
+                folder.rename(damaged)
             shutil.rmtree(damaged, ignore_errors=True)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            # Another process has put its own there in between: it holds the same.
 
     def _sweep(self) -> None:
         """Remove what processes that were killed in the middle of `save` have left."""

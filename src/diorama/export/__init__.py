@@ -44,7 +44,7 @@ FORMATS: dict[str, Format] = {
     ".pfm": Format("Depth map (PFM)", _BYTES, _write_depth),
     ".diorama": Format("Whole scene, to go on with", "application/vnd.diorama+zip", bundle.write),
 }
-"""By ending. A file's name ends with it or is it less the first dot: `cat.points.ply` and `points.ply` are points."""
+"""By ending. The double ones may also be the whole name: `cat.points.ply` and `points.ply` are both points."""
 
 
 def save(scene: Scene, path: str | Path) -> None:
@@ -66,7 +66,7 @@ def format_of(path: str | Path) -> Format:
         FormatError: the ending names no format.
     """
     name = Path(path).name.lower()
-    endings = [ending for ending in FORMATS if name.endswith(ending) or name == ending[1:]]
+    endings = [ending for ending in FORMATS if name.endswith(ending) or (name == ending[1:] and "." in name)]
     if not endings:
         raise FormatError(
             f"A scene can't be written as '{Path(path).name}'.", hint=f"Use one of the endings {', '.join(FORMATS)}."
