@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diorama import atomic
+from diorama import atomic, export
+from diorama.export import ply
 
 if TYPE_CHECKING:
     from diorama.types import Scene, UInt8
@@ -81,10 +82,18 @@ def listing(folder: Path, step: str) -> list[dict[str, Any]]:
     ]
 
 
-def _save(scene: Scene, path: Path) -> None:
-    from diorama import export
+def _exported(name: str) -> Output:
+    """A download in one of `export`'s formats."""
 
-    export.save(scene, path)
+    def write(scene: Scene, path: Path) -> None:
+        export.save(scene, path)
+
+    found = export.format_of(name)
+    return Output(name, found.label, found.media_type, True, write)
+
+
+def _points_preview(scene: Scene, path: Path) -> None:
+    ply.write_points(scene.points, path, units=scene.units, max_points=PREVIEW_POINTS)
 
 
 def _photo(scene: Scene, path: Path) -> None:
@@ -138,6 +147,6 @@ OUTPUTS = (
     Output("photo.jpg", "Photo", "image/jpeg", False, _photo),
     Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
     Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail),
-    Output("scene.glb", "3D scene (GLB)", "model/gltf-binary", True, _save),
-    Output("scene.diorama", "Whole scene, to go on with (Diorama)", "application/vnd.diorama+zip", True, _save),
+    Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
+    *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
 )

@@ -7,20 +7,21 @@ killed, so a bad photo costs its own slot a moment and the others nothing.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import secrets
-import signal
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from diorama.errors import DioramaError, JobNotFoundError, StorageError
+from diorama import atomic
+from diorama.errors import JobNotFoundError, StorageError
 from diorama.jobs import work
 from diorama.jobs.files import DataFolder
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
@@ -38,8 +39,6 @@ STALE_SECONDS = 60.0
 
 STOP_SECONDS = 2.0
 
-_KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
-
 
 def default_slots() -> int:
     """Two cores a job: the network and the mesher use more than one."""
@@ -55,8 +54,13 @@ class Owner:
         self._lock = FileLock(self._path(self.name))
 
     def appear(self) -> None:
-        """Take the lock."""
-        self._lock.acquire(timeout=5)
+        """Take the lock.
+
+        Raises:
+            StorageError: the disk is full or refuses.
+        """
+        with atomic.refusals(self._path(self.name)):
+            self._lock.acquire()
 
     def leave(self) -> None:
         """Free the lock."""
@@ -81,18 +85,28 @@ class Owner:
         return self._folder / f"{name}.lock"
 
 
+class _OneProcess(SpawnContext):
+    """Spawns like its parent and remembers the process: an executor has no public way to kill its own."""
+
+    process: SpawnProcess | None = None
+
+    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        self.process = SpawnProcess(*args, **kwargs)
+        return self.process
+
+
 class Worker:
     """One spawned worker process."""
 
     def __init__(self) -> None:
-        self._executor = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=work.start)
-        self.pid: int | None = None
-        self._executor.submit(work.process_id).add_done_callback(self._met)
-        self._warm: Future[None] = self._executor.submit(work.warm_up)
+        self._context = _OneProcess()
+        self._executor = ProcessPoolExecutor(1, self._context, initializer=work.start)
+        self._executor.submit(work.warm_up)
 
-    def _met(self, future: Future[int]) -> None:
-        if not future.cancelled() and future.exception() is None:
-            self.pid = future.result()
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        return self._context.process.pid if self._context.process else None
 
     def submit(self, task: work.Task) -> Future[work.Outcome]:
         """Start a task.
@@ -104,9 +118,8 @@ class Worker:
 
     def kill(self) -> None:
         """End the process at once."""
-        if self.pid is not None:
-            with suppress(OSError):
-                os.kill(self.pid, _KILL)
+        if self._context.process is not None and self._context.process.pid is not None:
+            self._context.process.kill()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -117,103 +130,108 @@ class Slot:
         self._runner = runner
         self._worker: Worker | None = None
         self.claim: Claim | None = None
-        self._cancelled = threading.Event()
+        self._cancelled: Claim | None = None
         self._idle = threading.Event()
         self.thread = threading.Thread(target=self._loop, name=f"slot-{number}", daemon=True)
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id, once it runs."""
-        return self._worker.pid if self._worker else None
-
-    def warm(self) -> Worker:
-        """The worker, started where there is none."""
-        if self._worker is None:
-            self._worker = Worker()
-        return self._worker
+        """The worker's process id, while there is one."""
+        worker = self._worker
+        return worker.pid if worker else None
 
     def cancel(self, claim: Claim) -> None:
         """Kill the worker if it still works on that claim, and wait until the slot has let go of it."""
         if self.claim == claim:
-            self._cancelled.set()
+            self._cancelled = claim
             self._idle.wait(STOP_SECONDS)
 
     def kill(self) -> None:
-        """End the worker."""
+        """End the worker; the next job starts another."""
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.kill()
 
     def _loop(self) -> None:
         runner = self._runner
-        if runner.keep_warm(self):
-            self.warm()
-        while not runner.stopping.is_set():
+        try:
+            if runner.keep_warm(self):
+                self._warm()
+            while not runner.stopping.is_set():
+                job = self._claim()
+                if job is None:
+                    runner.work_to_do.acquire(timeout=POLL_SECONDS)
+                else:
+                    self._work(job, claim_of(job))
+        finally:
+            self.kill()
+
+    def _warm(self) -> Worker:
+        """The worker, started where there is none."""
+        if self._worker is None:
+            self._worker = Worker()
+        return self._worker
+
+    def _claim(self) -> Job | None:
+        """Take a job; under the lock, so that the heartbeat never sees a claim of which no slot knows."""
+        with self._runner.claiming:
             try:
-                job = runner.store.claim(runner.owner.name)
+                job = self._runner.store.claim(self._runner.owner.name)
             except StorageError:
-                log.exception("the job store can't be read")
-                job = None
-            if job is None:
-                runner.work_to_do.acquire(timeout=POLL_SECONDS)
-                continue
-            self._cancelled.clear()
-            self._idle.clear()
-            self.claim = claim_of(job)
-            try:
-                self._attend(job, self.claim)
-            except StorageError:
-                # The result stays in the job's folder; the claim goes stale and the job is taken up again.
-                log.exception("the outcome of job %s could not be written", job.id)
-            finally:
-                self.claim = None
-                self._idle.set()
-        self.kill()
+                log.exception("the job store can't be used")
+                return None
+            if job is not None:
+                self._idle.clear()
+                self.claim = claim_of(job)
+            return job
+
+    def _work(self, job: Job, claim: Claim) -> None:
+        """Attend to a job, whatever happens: a slot never dies of one."""
+        try:
+            self._attend(job, claim)
+        except StorageError:
+            # What was made stays in the job's folder; the heartbeat finds the claim forsaken and queues the job again.
+            log.exception("the outcome of job %s could not be written", claim.job_id)
+        except Exception as error:  # such as a system that spawns no more processes
+            log.exception("job %s", claim.job_id)
+            self.kill()
+            with suppress(StorageError):
+                self._runner.store.fail(claim, error_record(work.unforeseen(error)))
+        finally:
+            self.claim = None
+            self._idle.set()
 
     def _attend(self, job: Job, claim: Claim) -> None:
-        """Work on a job until it is made, has failed, was taken away or the server stops."""
+        """See a job through until it is made, has failed, was taken away or the server stops."""
         runner = self._runner
-        try:
-            future = self.warm().submit(runner.task(job, claim))
-        except BrokenProcessPool:  # died while it was idle: not this job's doing
-            self.kill()
-            runner.store.give_back(claim)
-            return
+        future = self._submit(runner.task(job, claim))
         while not wait([future], timeout=0.1).done:
-            if self._cancelled.is_set() or runner.stopping.is_set():
+            if self._cancelled == claim or runner.stopping.is_set():
                 self.kill()
                 break
-        if runner.stopping.is_set():
+        if future.done() and not future.cancelled() and future.exception() is None:
+            self._keep(claim, future.result())
+        elif self._cancelled == claim or runner.stopping.is_set():
             runner.store.give_back(claim)
-        elif self._cancelled.is_set():
-            with suppress(JobNotFoundError):
-                runner.store.get(job.id)
-                return
-            runner.data.remove(job.id)
         else:
-            self._keep(claim, future)
-
-    def _keep(self, claim: Claim, future: Future[work.Outcome]) -> None:
-        store = self._runner.store
-        try:
-            outcome = future.result()
-        except BrokenProcessPool:
             log.warning("the worker died on job %s", claim.job_id)
             self.kill()
-            store.worker_died(claim)
-            self._runner.wake()
-            return
-        except Exception as error:  # what the worker sent could not be sent
-            log.exception("job %s", claim.job_id)
-            failure = DioramaError(
-                f"The worker's answer was lost ({type(error).__name__}).", hint="Run the step once more."
-            )
-            store.fail(claim, error_record(failure))
-            return
+            runner.store.worker_died(claim)
+            runner.wake()
+        runner.clear_away(job.id)
+
+    def _submit(self, task: work.Task) -> Future[work.Outcome]:
+        try:
+            return self._warm().submit(task)
+        except BrokenProcessPool:  # died while it was idle: not this job's doing
+            self.kill()
+            return self._warm().submit(task)
+
+    def _keep(self, claim: Claim, outcome: work.Outcome) -> None:
         if outcome.result is not None:
-            store.finish(claim, outcome.result)
+            self._runner.store.finish(claim, outcome.result)
         elif outcome.error is not None:
-            store.fail(claim, outcome.error)
+            self._runner.store.fail(claim, outcome.error)
 
 
 class Runner:
@@ -225,6 +243,7 @@ class Runner:
         self.owner = Owner(data.owners)
         self.stopping = threading.Event()
         self.work_to_do = threading.Semaphore(0)
+        self.claiming = threading.Lock()
         self._slots = [Slot(self, number) for number in range(slots or default_slots())]
         self._keeper = threading.Thread(target=self._keep_alive, name="heartbeat", daemon=True)
 
@@ -276,20 +295,35 @@ class Runner:
         """How many jobs are worked on at once."""
         return len(self._slots)
 
+    def clear_away(self, job_id: str) -> None:
+        """Remove what a worker has still written after its job was deleted."""
+        with suppress(JobNotFoundError):
+            self.store.get(job_id)
+            return
+        self.data.remove(job_id)
+
     def _keep_alive(self) -> None:
         next_search = time.monotonic() + TAKE_BACK_SECONDS
         while not self.stopping.wait(HEARTBEAT_SECONDS):
             try:
-                claims = [(slot, slot.claim) for slot in self._slots]
-                held = self.store.heartbeat(self.owner.name)
-                for slot, claim in claims:
-                    if claim is not None and (claim.job_id, claim.run) not in held:
-                        slot.cancel(claim)
+                self.beat()
                 if time.monotonic() >= next_search:
                     self._take_back()
                     next_search = time.monotonic() + TAKE_BACK_SECONDS
             except StorageError:
                 log.exception("the heartbeat could not be written")
+
+    def beat(self) -> None:
+        """One heartbeat: stop work whose job is gone, and queue again what no slot works on any more."""
+        with self.claiming:
+            claims = [(slot, slot.claim) for slot in self._slots]
+            held = self.store.heartbeat(self.owner.name)
+        for slot, claim in claims:
+            if claim is not None and claim not in held:
+                slot.cancel(claim)
+        for claim in held - {claim for _, claim in claims}:
+            self.store.give_back(claim)
+            self.wake()
 
     def _take_back(self) -> None:
         for _ in range(self.store.take_back(self.owner.name, STALE_SECONDS, self.owner.lives)):

@@ -64,6 +64,9 @@ class Job(Base):
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # `error_record`
 
 
+_QUEUED = select(func.count()).where(Job.state == "queued")
+
+
 @dataclass(frozen=True)
 class Claim:
     """The right to work on a job."""
@@ -115,9 +118,14 @@ class Store:
         with self._session() as session:
             session.add(job)
             session.flush()  # takes the write lock, so that the count below is the truth
-            self._refuse_overflow(session, limit)
+            _refuse_overflow(session, limit)
             session.commit()
         return job
+
+    def refuse_overflow(self, limit: int) -> None:
+        """Raise QueueFullError when `limit` jobs wait already."""
+        with self._session() as session:
+            _refuse_overflow(session, limit - 1)
 
     def get(self, job_id: str) -> Job:
         """A job as it is now.
@@ -150,7 +158,7 @@ class Store:
     def queue_length(self) -> int:
         """How many jobs wait for a worker."""
         with self._session() as session:
-            return session.scalar(select(func.count()).where(Job.state == "queued")) or 0
+            return session.scalar(_QUEUED) or 0
 
     def validate(self, job_id: str, step: str, following: str | None) -> Job:
         """The user accepts a finished step: the job goes on with the `following` one or, without one, is done.
@@ -184,7 +192,7 @@ class Store:
         with self._session() as session:
             changed = session.execute(update(Job).where(rests).values(_stamped(values))).rowcount  # type: ignore[attr-defined]
             if changed:
-                self._refuse_overflow(session, limit)
+                _refuse_overflow(session, limit)
                 session.commit()
         job = self.get(job_id)
         if not changed:
@@ -221,14 +229,14 @@ class Store:
             session.commit()
             return job
 
-    def heartbeat(self, owner: str) -> set[tuple[str, int]]:
-        """Say that `owner` lives; its jobs as (id, run), so that it learns which it has lost."""
+    def heartbeat(self, owner: str) -> set[Claim]:
+        """Say that `owner` lives; its claims, so that it learns which it has lost."""
         mine = (Job.owner == owner) & (Job.state == "running")
         with self._session() as session:
             session.execute(update(Job).where(mine).values(heartbeat=time.time()))
             held = session.execute(select(Job.id, Job.run).where(mine)).all()
             session.commit()
-        return {(row.id, row.run) for row in held}
+        return {Claim(row.id, owner, row.run) for row in held}
 
     def report(self, claim: Claim, progress: dict[str, Any]) -> bool:
         """Write how far a job is; False: the claim is gone, stop working."""
@@ -282,14 +290,6 @@ class Store:
 
     # ---- the database ----------------------------------------------------------------------------------------
 
-    def _refuse_overflow(self, session: Session, limit: int) -> None:
-        waiting = session.scalar(select(func.count()).where(Job.state == "queued")) or 0
-        if waiting > limit:
-            session.rollback()
-            raise QueueFullError(
-                f"{limit} photos are waiting already.", hint="Try again in a minute, or delete jobs that are waiting."
-            )
-
     def _change(self, condition: ColumnElement[bool], **values: Any) -> bool:
         with self._write() as connection:
             return connection.execute(update(Job).where(condition).values(_stamped(values))).rowcount > 0
@@ -309,6 +309,15 @@ def claim_of(job: Job) -> Claim:
     """The claim under which a job just taken is worked on."""
     assert job.owner is not None
     return Claim(job.id, job.owner, job.run)
+
+
+def _refuse_overflow(session: Session, limit: int) -> None:
+    waiting = session.scalar(_QUEUED) or 0
+    if waiting > limit:
+        session.rollback()
+        raise QueueFullError(
+            f"{waiting} photos are waiting already.", hint="Try again in a minute, or delete jobs that are waiting."
+        )
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

@@ -87,11 +87,6 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def process_id() -> int:
-    """The worker's process id."""
-    return os.getpid()
-
-
 def warm_up() -> None:
     """Import what every job needs, so that the first one doesn't wait for it."""
     for name in ("bundle", "depth", "export", "mesh", "photo", "pipeline", "points", "render"):
@@ -109,12 +104,13 @@ def run(task: Task) -> Outcome:
         return Outcome(error=error_record(error))
     except Exception as error:
         log.exception("job %s", task.claim.job_id)
-        return Outcome(error=error_record(_unforeseen(error)))
+        return Outcome(error=error_record(unforeseen(error)))
     finally:
         store.close()
 
 
-def _unforeseen(error: Exception) -> DioramaError:
+def unforeseen(error: Exception) -> DioramaError:
+    """A sentence for an error that nobody has thought of."""
     if isinstance(error, MemoryError):
         return DioramaError(
             "There is not enough memory for this photo at these settings.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from diorama import __version__
+from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
 from diorama.server import pages, problems, routes, security
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """One photo in, a layered, textured 3D scene out.
 
@@ -73,7 +77,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
 
     def begin() -> None:
-        context.runner.start()
+        try:
+            context.runner.start()
+        except DioramaError:
+            log.exception("no jobs are worked on")
         context.fetcher.start()
 
     # In a thread, so that the socket listens and the first page goes out while the worker starts.
@@ -82,6 +89,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         context.closing = True
-        await asyncio.gather(begun, return_exceptions=True)
+        await begun
         await asyncio.to_thread(context.runner.stop)
         context.store.close()

@@ -36,6 +36,14 @@ class Context:
         """The job as the API shows it."""
         return job_out(self.store, job, f"{PREFIX}/jobs")
 
+    def refuse_overflow(self) -> None:
+        """Say so before a photo is sent that would be refused.
+
+        Raises:
+            QueueFullError: too many jobs wait.
+        """
+        self.store.refuse_overflow(self.max_queued)
+
     def add(self, received: Received, name: str) -> Job:
         """Make a job of an upload.
 

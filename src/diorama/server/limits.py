@@ -88,9 +88,8 @@ async def receive(request: Request, path: Path, max_bytes: int) -> Received:
                     f"A photo can't be sent as {kind.decode('latin-1')[:60] or 'nothing'}.",
                     hint="Send the picture's bytes as image/* or as the field 'photo' of a form.",
                 )
-            name = unquote(request.query_params.get("name") or request.headers.get("x-filename") or "")
             await _receive_raw(stream, file, max_bytes)
-            return Received(path, name, parse_settings(request.query_params.get("settings")))
+            return Received(path, unquote(request.headers.get("x-filename", "")), {})
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, InputError) and "expect" not in request.headers:

@@ -52,7 +52,7 @@ def of_record(record: dict[str, Any]) -> Problem:
 
 def response(found: Problem) -> JSONResponse:
     """The answer that carries a problem."""
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     if found.status == HTTPStatus.TOO_MANY_REQUESTS:
         headers["Retry-After"] = str(RETRY_SECONDS)
     return JSONResponse(found.model_dump(), found.status, headers, MEDIA_TYPE)

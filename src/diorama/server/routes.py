@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import io
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -85,18 +86,21 @@ async def create_job(
     response: Response,
     context: Shared,
     example: Annotated[str | None, Query(description="Name of an example photo, instead of a body.")] = None,
-    name: Annotated[str | None, Query(description="The photo's name, for a raw body.")] = None,  # noqa: ARG001
-    settings: Annotated[str | None, Query(description="JSON object of settings, for a raw body.")] = None,
+    name: Annotated[str | None, Query(description="The photo's name, instead of the one in the body.")] = None,
+    settings: Annotated[str | None, Query(description="JSON object of settings.")] = None,
 ) -> Any:
     """Take a photo and queue it for step 2, "original".
 
-    The photo is the body itself (`Content-Type: image/*`; its name in `?name=` or `X-Filename`) or the field `photo`
-    of a form. What can't become a scene is refused at once where the first bytes tell; a file that turns out to be
-    damaged when it is decoded makes the job `failed`.
+    The photo is the body itself (`Content-Type: image/*`; its name in `?name=` or `X-Filename`, settings in
+    `?settings=`) or the field `photo` of a form, with `settings` as another field. What can't become a scene is
+    refused at once where the first bytes tell; a file that turns out to be damaged when it is decoded makes the job
+    `failed`.
     """
+    context.refuse_overflow()
+    changes = limits.parse_settings(settings)
     path = context.data.incoming()
     if example is not None:
-        received = await asyncio.to_thread(_copy_example, example, path, settings)
+        received = await asyncio.to_thread(_copy_example, example, path)
     else:
         from diorama import photo
 
@@ -104,18 +108,19 @@ async def create_job(
             received = await limits.receive(request, path, photo.MAX_BYTES)
         except ClientDisconnect:
             return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+    received = replace(received, name=name or received.name, settings=changes | received.settings)
     job = await asyncio.to_thread(_admit, context, received)
     response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
     return await asyncio.to_thread(context.view, job)
 
 
-def _copy_example(name: str, path: Path, settings: str | None) -> Received:
-    from diorama import atomic, photo
+def _copy_example(name: str, path: Path) -> Received:
+    from diorama import atomic
 
-    source = photo.example(name)
+    source = _example(name)
     with atomic.writing(path) as file:
         file.write(source.read_bytes())
-    return Received(path, source.name, limits.parse_settings(settings))
+    return Received(path, source.name, {})
 
 
 def _admit(context: Context, received: Received) -> Job:
