@@ -460,7 +460,7 @@ def test_a_decoder_that_gives_up_is_damage(tmp_path: Path, monkeypatch: pytest.M
 
     path = _edited(tmp_path, {})
     monkeypatch.setattr(cv2, "imdecode", give_up)
-    with pytest.raises(SceneFileError, match="rgb.png is damaged"):
+    with pytest.raises(SceneFileError, match=r"rgb\.png is damaged"):
         bundle.read(path)
 
 

@@ -253,8 +253,8 @@ def test_resampling_invents_nothing_between_surfaces(w: int, h: int, width: int,
     inverse = np.random.default_rng(seed).choice(levels, (h, w))
     found = depthmap.resized(_depth(inverse), (width, height))
     assert found.inverse_depth.shape == (height, width)
-    rows = ((np.arange(height) + 0.5) * h / height).astype(int)
-    columns = ((np.arange(width) + 0.5) * w / width).astype(int)
+    rows = (2 * np.arange(height) + 1) * h // (2 * height)
+    columns = (2 * np.arange(width) + 1) * w // (2 * width)
     assert np.allclose(found.inverse_depth, inverse[np.ix_(rows, columns)], atol=1e-6)
     assert np.array_equal(found.inverse_depth == 0, inverse[np.ix_(rows, columns)] == 0)
 

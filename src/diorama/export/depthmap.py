@@ -76,10 +76,11 @@ class _Samples:
 
     @classmethod
     def along(cls, old: int, new: int) -> _Samples:
-        at = (np.arange(new) + 0.5) * (old / new)  # in old pixels, whose centres are at 0.5
+        number = np.arange(new, dtype=np.intp)
+        at = (number + 0.5) * (old / new)  # in old pixels, whose centres are at 0.5
         before = np.floor(at - 0.5).astype(np.intp)
         weight = (at - 0.5 - before).astype(np.float32)
-        nearest = np.minimum(at.astype(np.intp), old - 1)
+        nearest = (2 * number + 1) * old // (2 * new)
         return cls(np.maximum(before, 0), np.minimum(before + 1, old - 1), weight, nearest)
 
 
