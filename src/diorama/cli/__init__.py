@@ -1,0 +1,373 @@
+"""The command ``diorama``: make, depth, view, models, serve.
+
+Stages are imported inside the commands, so that ``diorama --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diorama import __version__
+from diorama.cli.group import EXIT_CODES, Group
+from diorama.cli.models import app as models_app
+from diorama.cli.options import command
+from diorama.cli.talk import Talk
+from diorama.errors import FormatError, InputError, SettingsError, StorageError
+from diorama.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diorama.types import Camera, Scene
+
+ADVISORS = ("off",)
+"""Values of ``--advisor`` that this version knows."""
+
+TEXTURES = ("off",)
+"""Values of ``--texture`` that this version knows."""
+
+MAX_VIEW_PIXELS = 100_000_000
+
+app = typer.Typer(
+    name="diorama",
+    cls=Group,
+    help="One photo in, a layered, textured 3D scene out.",
+    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + ".",
+    no_args_is_help=True,
+    add_completion=False,
+)
+app.add_typer(models_app)
+
+PhotoArgument = Annotated[
+    Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, WebP, BMP, TIFF or GIF.", show_default=False)
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"diorama {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+# ---- make ------------------------------------------------------------------------------------------------------
+
+
+@command(app, tunes=("photo", "depth", "points", "mesh"))
+def make(
+    photo: PhotoArgument,
+    output: Annotated[
+        list[Path],
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            show_default=False,
+            help=(
+                "File to write; its ending says the format: .glb, .diorama (the whole scene, to go on with), "
+                ".ply (mesh), .points.ply, .depth.png, .npy, .npz or .pfm. May be given several times."
+            ),
+        ),
+    ],
+    talk: Talk,
+    settings: Settings,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEP",
+            show_default=False,
+            help=(
+                "Stop after this step: original, enhanced or final. (Default: the last one that this version makes.)"
+            ),
+        ),
+    ] = None,
+    advisor: Annotated[str, typer.Option(metavar="NAME", help="Who is asked about the picture; off: nobody.")] = "off",
+    texture: Annotated[str, typer.Option(metavar="NAME", help="What is done to the texture; off: nothing.")] = "off",
+    explain: Annotated[bool, typer.Option("--explain", help="Say what ran, why, and how long it took.")] = False,
+) -> None:
+    """Make a 3D scene from a photo."""
+    from diorama import export, pipeline, weights
+
+    _check_choice("--advisor", advisor, ADVISORS)
+    _check_choice("--texture", texture, TEXTURES)
+    step = _step(until)
+    labels = [export.format_of(path).label for path in output]
+    _check_outputs(output, [photo, Path(settings.depth)])
+    start = time.perf_counter()
+    with talk.progress() as progress:
+        scene = pipeline.make(photo, settings, until=step, fetch=not weights.is_offline(), progress=progress)
+        for path in output:
+            if progress:
+                progress("files", 0.0, f"Writing {path.name}")
+            export.save(scene, path)
+        if progress:
+            progress("files", 1.0, "Writing the files")
+    seconds = time.perf_counter() - start
+    talk.warn(scene.warnings)
+    files: list[dict[str, Any]] = [
+        {"path": str(path), "label": label, "bytes": path.stat().st_size}
+        for path, label in zip(output, labels, strict=True)
+    ]
+    if explain:
+        _explain(talk, scene)
+    sentences = [f"{f['path']}: {f['label']}, {_size(f['bytes'])}" for f in files]
+    talk.result(_scene_report(scene, files, seconds), [*sentences, _summary(scene, seconds)])
+
+
+def _step(until: str | None) -> Any:
+    """The step, once it is known that this version makes it."""
+    from typing import get_args
+
+    from diorama.pipeline import STEPS
+    from diorama.types import Step
+
+    if until in (None, *STEPS):
+        return until
+    if until in get_args(Step):
+        raise SettingsError(
+            f"The step '{until}' comes with a later version.", hint=f"Use --until {STEPS[-1]}, or leave --until out."
+        )
+    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(get_args(Step))}.")
+
+
+def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise SettingsError(
+            f"{option} {value} comes with a later version.", hint=f"Today it can be: {', '.join(known)}."
+        )
+
+
+def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Before minutes of work: can each file be written, and would it take the place of what is read?"""
+    read = {path.resolve() for path in inputs}
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise StorageError(f"There is no folder {path.parent}.", hint="Make it first, or choose another folder.")
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder.", hint="Give the name of a file in it.")
+        if path.resolve() in read:
+            raise InputError(f"{path} is what is being read.", hint="Choose another name for the output.")
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise InputError("The same output file is named twice.", hint="Name each file once.")
+
+
+# ---- what is said of a scene -----------------------------------------------------------------------------------
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {**asdict(camera), "fov_x": camera.fov_x}
+
+
+def _scene_report(scene: Scene, files: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    photo = scene.photo
+    return {
+        "photo": {"name": photo.name, "width": photo.width, "height": photo.height, "sha256": photo.sha256},
+        "step": scene.step,
+        "files": files,
+        "camera": _camera(scene.camera),
+        "units": scene.units,
+        "points": len(scene.points),
+        "triangles": sum(len(mesh.faces) for mesh in scene.meshes),
+        "warnings": list(dict.fromkeys(scene.warnings)),
+        "report": [asdict(stage) for stage in scene.report],
+        "settings": scene.settings.model_dump(),
+        "seconds": round(seconds, 3),
+    }
+
+
+def _summary(scene: Scene, seconds: float) -> str:
+    triangles = sum(len(mesh.faces) for mesh in scene.meshes)
+    return f"{triangles:,} triangles, depth by {scene.depth.model}, {_view_of(scene.camera)}, {seconds:.1f} s"
+
+
+def _view_of(camera: Camera) -> str:
+    source = {"exif": "from EXIF", "user": "as given", "model": "from the depth model", "assumed": "assumed"}
+    return f"field of view {camera.fov_x:.1f}° ({source[camera.source]})"
+
+
+def _explain(talk: Talk, scene: Scene) -> None:
+    rows = [(s.stage, s.backend, s.reason, f"{s.seconds:.2f}", " ".join(s.warnings)) for s in scene.report]
+    talk.table(("stage", "ran", "why", "seconds", "warnings"), rows)
+    camera = scene.camera
+    talk.table(
+        ("camera", ""),
+        [
+            ("focal length", f"{camera.fx:.1f} px of {camera.width} x {camera.height}"),
+            ("view", _view_of(camera)),
+            ("units", "relative (the nearest point at about 1)" if scene.units == "relative" else "the depth file's"),
+        ],
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+# ---- depth -----------------------------------------------------------------------------------------------------
+
+
+@command(app, tunes=("photo", "depth"))
+def depth(
+    photo: PhotoArgument,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            show_default=False,
+            help=("File to write: .npy or .npz (float32), .png (16 bits) or .pfm."),
+        ),
+    ],
+    talk: Talk,
+    settings: Settings,
+) -> None:
+    """Estimate inverse depth: as high and wide as the photo, larger is nearer, 0 is infinitely far."""
+    from diorama import depth as backends
+    from diorama import photo as photos
+    from diorama import weights
+    from diorama.export.depthmap import DEPTH_FORMATS, write_depth
+
+    if output.suffix.lower() not in DEPTH_FORMATS:
+        raise FormatError(f"Depth can't be written as '{output.name}'.", hint=f"Use {', '.join(DEPTH_FORMATS)}.")
+    _check_outputs([output], [photo, Path(settings.depth)])
+    start = time.perf_counter()
+    with talk.progress() as progress:
+        picture = photos.read(photo, settings)
+        if progress:
+            progress("depth", 0.0, "Estimating depth")
+        found, reason = backends.estimate(picture, settings, fetch=not weights.is_offline(), progress=progress)
+        write_depth(found, (picture.width, picture.height), output)
+        if progress:
+            progress("depth", 1.0, "Estimating depth")
+    warnings = (*picture.warnings, *found.warnings)
+    talk.warn(warnings)
+    values = {
+        "file": {"path": str(output), "bytes": output.stat().st_size},
+        "width": picture.width,
+        "height": picture.height,
+        "model": found.model,
+        "reason": reason,
+        "scale": found.scale,
+        "camera": _camera(found.camera.resized(picture.width, picture.height)),
+        "warnings": list(dict.fromkeys(warnings)),
+        "seconds": round(time.perf_counter() - start, 3),
+    }
+    talk.result(
+        values, [f"{output}: {found.scale} inverse depth, {picture.width} x {picture.height}, by {found.model}"]
+    )
+
+
+# ---- view ------------------------------------------------------------------------------------------------------
+
+
+@command(app)
+def view(
+    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PNG", help="Picture to write.", show_default=False)
+    ],
+    talk: Talk,
+    translate: Annotated[
+        tuple[float, float, float],
+        typer.Option(metavar="X Y Z", help="Move right, down, forward, in scene units."),
+    ] = (0.0, 0.0, 0.0),
+    rotate: Annotated[
+        tuple[float, float, float],
+        typer.Option(metavar="RX RY RZ", help="Turn up, right, clockwise, in degrees."),
+    ] = (0.0, 0.0, 0.0),
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="In pixels. (Default: the photo's.)", show_default=False)
+    ] = None,
+    fov: Annotated[
+        float | None,
+        typer.Option(metavar="DEG", help="Horizontal field of view. (Default: the photo's.)", show_default=False),
+    ] = None,
+) -> None:
+    """Look at a scene from the photo's own camera, moved and turned."""
+    from PIL import Image
+
+    from diorama import atomic, bundle
+    from diorama.render import render
+
+    if output.suffix.lower() != ".png":
+        raise FormatError(f"A view can't be written as '{output.name}'.", hint="Use the ending .png.")
+    if fov is not None and not 1 <= fov <= 170:
+        raise SettingsError(f"A view of {fov:g}° can't be drawn.", hint="Give --fov from 1 to 170 degrees.")
+    wanted = None if size is None else _parse_size(size)
+    _check_outputs([output], [scene])
+    with talk.progress() as progress:
+        if progress:
+            progress("view", 0.0, "Drawing the view")
+        picture = render(bundle.read(scene), translate=translate, rotate=rotate, size=wanted, fov=fov)
+        with atomic.writing(output) as file:
+            Image.fromarray(picture.rgb).save(file, "PNG")
+        if progress:
+            progress("view", 1.0, "Drawing the view")
+    height, width = picture.alpha.shape
+    covered = float(picture.alpha.mean()) / 255
+    values = {
+        "file": {"path": str(output), "bytes": output.stat().st_size},
+        "width": width,
+        "height": height,
+        "covered": round(covered, 6),
+        "camera": _camera(picture.camera),
+        "translate": list(translate),
+        "rotate": list(rotate),
+    }
+    talk.result(values, [f"{output}: {width} x {height}, {covered:.1%} of it covered by the scene"])
+
+
+def _parse_size(text: str) -> tuple[int, int]:
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and part.isascii() for part in parts):
+        raise SettingsError(f"'{text}' is no size.", hint="Give width and height in pixels, such as --size 1280x720.")
+    width, height = int(parts[0][:9]), int(parts[1][:9])
+    if width < 1 or height < 1 or width * height > MAX_VIEW_PIXELS:
+        raise SettingsError(f"A view of {text} pixels can't be drawn.", hint="Give 1x1 to 100 megapixels.")
+    return width, height
+
+
+# ---- serve -----------------------------------------------------------------------------------------------------
+
+
+@command(app)
+def serve(
+    talk: Talk,
+    host: Annotated[str, typer.Option(help="Address to listen at; this machine's own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 5000,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            show_default=False,
+            help="Folder of the jobs. (Default: DIORAMA_DATA, or the system's place.)",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, max=64, show_default=False, help="Jobs worked on at once. (Default: half the cores.)"
+        ),
+    ] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Serve the web app until Ctrl-C."""
+    from diorama import server, weights
+
+    def say(sentence: str) -> None:
+        talk.result({"message": sentence}, [sentence])
+
+    server.serve(host, port, data, slots=workers, fetch=not weights.is_offline(), open_browser=open_browser, say=say)

@@ -1,0 +1,156 @@
+"""Options made from `Settings`, and those that every command has.
+
+A setting's name, type, range, unit, default and reason are written in `settings` alone; the command's help and what it
+accepts come from there.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic.fields import FieldInfo
+
+from diorama.cli.talk import Talk
+from diorama.settings import STAGE_NAMES, Settings, StageName
+
+_PANELS: dict[str, str] = {name: f"{name.capitalize()} settings" for name in STAGE_NAMES}
+_EVERYWHERE = "Everywhere"
+
+Command = Callable[..., None]
+
+
+def command(
+    app: typer.Typer, *, tunes: tuple[StageName, ...] = (), name: str | None = None
+) -> Callable[[Command], Command]:
+    """Register a function as a command.
+
+    The command gets ``--json``, ``--quiet``, ``--settings``, ``--offline``, and an option for every setting of the
+    stages in `tunes`. The function is called with what it names itself, with `talk` (a `Talk`) and, where it names it,
+    with `settings`: the settings file's values, under those of the options.
+    """
+
+    def register(function: Command) -> Command:
+        own = inspect.signature(function, eval_str=True).parameters
+        injected = {"talk", "settings"} & set(own)
+
+        @functools.wraps(function)
+        def run(ctx: typer.Context, **given: Any) -> None:
+            common = {option: given.pop(option) for option in ("json_", "quiet", "settings_file", "offline")}
+            changes = {n: given.pop(n) for n in Settings.model_fields if n in given and n not in own}
+            talk = ctx.find_root().obj = Talk(json=common["json_"], quiet=common["quiet"])
+            if common["offline"]:
+                from diorama import weights
+
+                weights.set_offline(True)
+            settings = _settings(common["settings_file"], changes)
+            injectable = {"talk": talk, "settings": settings}
+            function(**given, **{n: injectable[n] for n in injected})
+
+        parameters = [p for p in own.values() if p.name not in injected]
+        parameters += [*_setting_options(tunes), *_common_options(bool(tunes))]
+        _sign(run, parameters)
+        app.command(name)(run)
+        return function
+
+    return register
+
+
+def _sign(run: Command, parameters: list[inspect.Parameter]) -> None:
+    """Give the wrapper the signature that Typer reads."""
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]  # Typer would look through to the function's own
+
+
+def _settings(file: Path | None, changes: dict[str, Any]) -> Settings:
+    """The file's values under the options that were given."""
+    base = Settings.from_file(file) if file else Settings()
+    given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in changes.items() if v is not None}
+    return base.changed(**given) if given else base
+
+
+# ---- options every command has ---------------------------------------------------------------------------------
+
+
+def _common_options(tunes: bool) -> Iterator[inspect.Parameter]:
+    file_help = (
+        "Settings from a JSON file; options win over it." if tunes else "A JSON file of settings: it is checked."
+    )
+    yield _flag("json_", "--json", "Report as JSON on stdout, errors too.")
+    yield _flag("quiet", "--quiet", "Say nothing but errors (and the JSON report).", "-q")
+    yield _option("settings_file", Path | None, None, "--settings", help=file_help, metavar="FILE")
+    yield _flag("offline", "--offline", "Never ask the network (DIORAMA_OFFLINE=1 does the same).")
+
+
+def _flag(name: str, option: str, text: str, *short: str) -> inspect.Parameter:
+    return _option(name, bool, False, option, *short, help=text)
+
+
+def _option(
+    name: str, kind: Any, default: object, *flags: str, panel: str = _EVERYWHERE, **more: Any
+) -> inspect.Parameter:
+    info = typer.Option(default, *flags, rich_help_panel=panel, show_default=False, **more)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=info, annotation=kind)
+
+
+# ---- options from settings -------------------------------------------------------------------------------------
+
+
+def _setting_options(stages: tuple[StageName, ...]) -> Iterator[inspect.Parameter]:
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        if not isinstance(extra, dict) or extra["stage"] not in stages:
+            continue
+        kind, metavar = _option_type(name, field)
+        flag = "--" + name.replace("_", "-")
+        if kind is bool:
+            flag = f"{flag}/--no-{flag[2:]}"
+        text = f"{extra['label']}. {field.description} ({_range(field, str(extra['unit']))})"
+        panel = _PANELS[str(extra["stage"])]
+        yield _option(name, kind | None, None, flag, panel=panel, help=text, metavar=metavar)
+
+
+def _option_type(name: str, field: FieldInfo) -> tuple[Any, str | None]:
+    """The type that Typer parses, and what stands for the value in the help."""
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, types.UnionType):  # `float | None`: not given
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is Literal:
+        choices = get_args(annotation)
+        return enum.Enum(name, {choice: choice for choice in choices}, type=str), "|".join(choices)
+    return annotation, {int: "N", float: "X", str: "NAME"}.get(annotation)
+
+
+def _range(field: FieldInfo, unit: str) -> str:
+    """``64 to 4096 px; default 1536``"""
+    limits = {
+        limit: getattr(constraint, limit)
+        for constraint in field.metadata
+        for limit in ("ge", "gt", "le", "lt")
+        if getattr(constraint, limit, None) is not None
+    }
+    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
+    unit = unit if unit in ("", "°") else f" {unit}"
+    span = ""
+    if low is not None and high is not None:
+        span = f"{low:,} to {high:,}{unit}; "
+    elif low is not None:
+        span = f"above {low:,}{unit}; "
+    return f"{span}default {_shown(field.default)}"
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, (int, float)):
+        return f"{default:,g}" if isinstance(default, float) else f"{default:,}"
+    return "none" if default is None else str(default)
