@@ -1,0 +1,126 @@
+"""The inpainter's contract, as laws over random pictures, holes and depths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from diorama import inpaint
+
+Scene = tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]]
+
+
+@st.composite
+def scenes(draw: st.DrawFn) -> Scene:
+    """A noisy picture, a hole of a few rectangles (border and full rows included), unknown pixels, a stepped depth."""
+    height, width = draw(st.integers(8, 40)), draw(st.integers(8, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rgb = rng.integers(0, 200, (height, width, 3), dtype=np.uint8)
+    masks = []
+    for _ in range(2):
+        mask = np.zeros((height, width), bool)
+        for _ in range(draw(st.integers(0, 3))):
+            top, left = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
+            tall, wide = draw(st.integers(1, height)), draw(st.integers(1, width))
+            mask[top : top + tall, left : left + wide] = True
+        masks.append(mask)
+    disparity = np.where(np.arange(width) < draw(st.integers(0, width)), draw(st.floats(0, 60)), 3.0)
+    return rgb, masks[0], ~masks[1], np.broadcast_to(disparity, (height, width)).astype(np.float32).copy()
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes())
+def test_pixels_outside_the_hole_are_bit_identical_and_the_input_is_untouched(scene: Scene) -> None:
+    rgb, hole, known, disparity = scene
+    before = [array.copy() for array in scene]
+    out = inpaint.fill(rgb, hole, known, disparity=disparity)
+    assert out.dtype == np.uint8
+    assert out.shape == rgb.shape
+    assert np.array_equal(out[~hole], rgb[~hole])
+    assert all(np.array_equal(a, b) for a, b in zip(scene, before, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(scenes(), st.integers(0, 2**32 - 1))
+def test_unknown_pixels_have_no_influence(scene: Scene, seed: int) -> None:
+    rgb, hole, known, disparity = scene
+    out = inpaint.fill(rgb, hole, known, disparity=disparity)
+    rng = np.random.default_rng(seed)
+    hidden = hole | ~known
+    other, depth = rgb.copy(), disparity.copy()
+    other[hidden] = rng.integers(0, 256, (int(hidden.sum()), 3), dtype=np.uint8)
+    depth[~known & ~hole] = rng.uniform(-100, 100, int((~known & ~hole).sum()))
+    again = inpaint.fill(other, hole, known, disparity=depth)
+    assert np.array_equal(out[hole], again[hole])
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenes())
+def test_a_colour_of_unknown_pixels_never_appears(scene: Scene) -> None:
+    rgb, hole, known, disparity = scene
+    rgb[~known | hole] = (255, 0, 255)  # known pixels stay below 200
+    usable = known & ~hole
+    out = inpaint.fill(rgb, hole, known, disparity=disparity)
+    if usable.any() and hole.any():
+        assert out[hole].max() <= rgb[usable].max()
+        assert out[hole].min() >= rgb[usable].min()
+
+
+@settings(max_examples=15, deadline=None)
+@given(scenes())
+def test_the_same_input_gives_the_same_output(scene: Scene) -> None:
+    rgb, hole, known, disparity = scene
+    first = inpaint.fill(rgb, hole, known, disparity=disparity)
+    assert np.array_equal(first, inpaint.fill(rgb, hole, known, disparity=disparity))
+
+
+@settings(max_examples=20, deadline=None)
+@given(scenes(), st.tuples(*[st.integers(0, 255)] * 3))
+def test_one_known_colour_fills_the_hole_with_itself(scene: Scene, colour: tuple[int, int, int]) -> None:
+    rgb, hole, known, disparity = scene
+    usable = known & ~hole
+    rgb[usable] = colour
+    out = inpaint.fill(rgb, hole, known, disparity=disparity)
+    if usable.any():
+        assert np.abs(out[hole].astype(int) - colour).max(initial=0) <= 1
+
+
+def test_with_nothing_known_the_hole_is_mid_grey() -> None:
+    rgb = np.full((9, 8, 3), 7, np.uint8)
+    hole = np.ones((9, 8), bool)
+    assert (inpaint.fill(rgb, hole, np.ones_like(hole)) == 128).all()
+    hole[4:] = False
+    out = inpaint.fill(rgb, hole, np.zeros_like(hole))
+    assert (out[:4] == 128).all()
+    assert (out[4:] == 7).all()
+
+
+def test_the_background_is_continued_and_not_the_nearer_foreground() -> None:
+    """Foreground left and known, hole in the middle, background right: by disparity the hole belongs to the right."""
+    rgb = np.zeros((32, 48, 3), np.uint8)
+    rgb[:, :16] = (220, 20, 20)
+    rgb[:, 30:] = (20, 60, 200)
+    hole = np.zeros((32, 48), bool)
+    hole[:, 16:30] = True
+    disparity = np.full((32, 48), 5, np.float32)
+    disparity[:, :16] = 40
+    out = inpaint.fill(rgb, hole, np.ones_like(hole), disparity=disparity).astype(int)
+    assert np.abs(out[hole] - (20, 60, 200)).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("rgb", "hole", "known", "disparity"),
+    [
+        (np.zeros((7, 9, 3), np.uint8), np.zeros((7, 9), bool), np.zeros((7, 9), bool), None),
+        (np.zeros((9, 9, 3), np.float32), np.zeros((9, 9), bool), np.zeros((9, 9), bool), None),
+        (np.zeros((9, 9, 3), np.uint8), np.zeros((9, 8), bool), np.zeros((9, 9), bool), None),
+        (np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool), np.zeros((9, 9), np.uint8), None),
+        (np.zeros((9, 9, 3), np.uint8), np.ones((9, 9), bool), np.ones((9, 9), bool), np.full((9, 9), np.nan)),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_refused(rgb, hole, known, disparity) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="must be"):
+        inpaint.fill(rgb, hole, known, disparity=disparity)
