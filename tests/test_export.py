@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from diorama import export
+from diorama import export, photo
 from diorama.errors import FormatError, InputError
 from diorama.export import depthmap, ply, preview
 from diorama.types import Camera, DepthMap, PointCloud
@@ -59,6 +60,20 @@ def test_an_unknown_ending_lists_the_known_ones(name: str, tmp_path: Path) -> No
     assert name in caught.value.message
     assert all(ending in caught.value.hint for ending in export.FORMATS)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", export.FORMATS)
+def test_a_photo_s_private_data_go_no_further(ending: str, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "SECRETMAKER"
+    exif.get_ifd(0x8825)[29] = "SECRETDATE"  # GPS
+    file = io.BytesIO()
+    Image.fromarray(tiny_photo(24, 16).rgb).save(file, "JPEG", exif=exif, comment="SECRETCOMMENT")
+    assert file.getvalue().count(b"SECRET") == 3
+    scene = replace(tiny_scene(), photo=photo.read(file.getvalue()))
+    scene.save(tmp_path / f"x{ending}")
+    preview.write_photo_view(scene.photo, tmp_path / "photo.jpg")
+    assert not any(b"SECRET" in path.read_bytes() for path in tmp_path.iterdir())
 
 
 # ---- PLY -------------------------------------------------------------------------------------------------------
@@ -306,8 +321,7 @@ def test_depth_preview(tmp_path: Path) -> None:
 
 
 def test_photo_view(tmp_path: Path) -> None:
-    photo = tiny_photo(2400, 120, alpha=True)
-    preview.write_photo_view(photo, tmp_path / "photo.jpg")
+    preview.write_photo_view(tiny_photo(2400, 120, alpha=True), tmp_path / "photo.jpg")
     picture = Image.open(tmp_path / "photo.jpg")
     assert (picture.format, picture.size) == ("JPEG", (2048, 102))
     pixels = np.asarray(picture).astype(int)

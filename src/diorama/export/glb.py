@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from dataclasses import asdict
 from pathlib import Path
@@ -92,8 +93,13 @@ def encode(scene: Scene) -> bytes:
 
 
 def extras(scene: Scene) -> dict[str, Any]:
-    """What glTF has no field for: the exact camera (pixels of the texture), the unit, and how the scene was made."""
+    """What glTF has no field for: the exact camera (pixels of the texture), the unit, and how the scene was made.
+
+    A GLB is made to be given away: of a depth file only the name is told, not the folders that it lay in.
+    """
     camera = scene.camera
+    file = scene.settings.depth
+    shorten = {file: re.split(r"[/\\]", file)[-1]}
     return {
         "diorama": __version__,
         "step": scene.step,
@@ -105,8 +111,8 @@ def extras(scene: Scene) -> dict[str, Any]:
         "cx": camera.cx,
         "cy": camera.cy,
         "focal_source": camera.source,
-        "settings": _plain(scene.settings.model_dump(mode="json")),
-        "report": [_plain(asdict(report)) for report in scene.report],
+        "settings": _plain(scene.settings.model_dump(mode="json"), shorten),
+        "report": [_plain(asdict(report), shorten) for report in scene.report],
     }
 
 
@@ -202,16 +208,20 @@ def _jpeg(photo: Photo) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2BGR), how)[1].tobytes()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, replace: dict[str, str]) -> Any:
     """As JSON has it: numpy's numbers as Python's; as text what JSON has no type for, and what is not finite."""
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _plain(part, replace) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_plain(part, replace) for part in value]
     if isinstance(value, np.generic):
         value = value.item()
-    known = value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
-    return value if known else str(value)
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value)
+    for old, new in replace.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _container(gltf: dict[str, Any], binary: bytes) -> bytes:
