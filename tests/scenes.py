@@ -44,7 +44,7 @@ def tiny_scene(
         mask[:, 0] = False
     depth = DepthMap(inverse, "metric" if metric else "relative", camera, "tiny", None, sky, ("made by hand",))
     rgb = np.ascontiguousarray(photo.rgb[::texture, ::texture])
-    points = PointCloud(z, rgb, mask, camera)
+    points = PointCloud(z, rgb, mask, camera, mask.copy() if alpha else None)
     cuts = Cuts(box[:, 1:] != box[:, :-1], box[1:] != box[:-1])
     meshes = (pixel_mesh(points, mask & ~box, "wall"), pixel_mesh(points, mask & box, "box", soft=soft))
     report = tuple(

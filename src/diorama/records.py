@@ -2,7 +2,7 @@
 
     photo    rgb.png [alpha.png]
     depth    inverse_depth.npy [valid.npy] [sky.npy]
-    points   z.npy rgb.png mask.npy
+    points   z.npy rgb.png mask.npy [opaque.npy]
     mesh     right.npy down.npy (the cuts), and of each mesh, from 0:
              0.vertices.npy 0.faces.npy 0.uv.npy 0.normals.npy [0.alpha.npy]
 
@@ -215,15 +215,18 @@ class _PointValues(_Values):
 
 
 def _pack_points(points: PointCloud) -> Packed:
-    mask = np.packbits(points.mask, axis=1)
-    return Packed(_camera(points.camera), {"z.npy": points.z, "rgb.png": points.rgb, "mask.npy": mask})
+    arrays: dict[str, Array] = {"z.npy": points.z, "rgb.png": points.rgb, "mask.npy": np.packbits(points.mask, axis=1)}
+    if points.opaque is not None:
+        arrays["opaque.npy"] = np.packbits(points.opaque, axis=1)
+    return Packed(_camera(points.camera), arrays)
 
 
 def _unpack_points(values: Mapping[str, Any], files: _Files) -> PointCloud:
     camera = _PointValues.model_validate(values).camera
     shape = camera.height, camera.width
     z = files.array("z.npy", "<f4", *shape)
-    return PointCloud(z, files.picture("rgb.png", camera, 3), files.bits("mask.npy", *shape), camera)
+    opaque = files.bits("opaque.npy", *shape) if "opaque.npy" in files.names else None
+    return PointCloud(z, files.picture("rgb.png", camera, 3), files.bits("mask.npy", *shape), camera, opaque)
 
 
 class _MeshValues(_Values):

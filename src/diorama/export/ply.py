@@ -110,6 +110,7 @@ def thinned(points: PointCloud, max_points: int) -> PointCloud:
         np.ascontiguousarray(rgb, np.uint8),
         np.ascontiguousarray(mask),
         camera.resized(width, height),
+        None if points.opaque is None else np.ascontiguousarray(points.opaque[picked]),
     )
 
 
