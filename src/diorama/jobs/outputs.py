@@ -54,13 +54,22 @@ def make(scene: Scene, folder: Path, progress: Callable[[float], None]) -> None:
             for number, output in enumerate(OUTPUTS):
                 progress(number / len(OUTPUTS))
                 output.write(scene, temporary / output.name)
-            try:
-                temporary.rename(folder)
-            except OSError:
-                if not is_made(folder):  # else another worker was faster: the same files
-                    raise
+            _put(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`, in the place of one from which files were taken away."""
+    if folder.exists() and not is_made(folder):
+        damaged = atomic.sibling(folder)
+        folder.rename(damaged)
+        shutil.rmtree(damaged, ignore_errors=True)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not is_made(folder):  # else another worker was faster: the same files
+            raise
 
 
 def is_made(folder: Path) -> bool:
