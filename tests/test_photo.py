@@ -507,9 +507,7 @@ def with_exif(width: int = 96, height: int = 64, /, *, orientation: int = 1, **t
     numbers = {"film": 0xA405, "focal": 0x920A, "width": 0xA002, "height": 0xA003, "plane": 0xA20E, "unit": 0xA210}
     exif = Image.Exif()
     exif[0x0112] = orientation
-    ifd = exif.get_ifd(0x8769)
-    for name, value in tags.items():
-        ifd[numbers[name]] = value
+    exif[0x8769] = {numbers[name]: value for name, value in tags.items()}
     return encoded(Image.fromarray(picture(width, height)), "JPEG", exif=exif)
 
 

@@ -58,13 +58,15 @@ def eight_bits(array: npt.NDArray[Any], warnings: list[str]) -> UInt8:
 
 
 def separate_alpha(image: Image.Image, warnings: list[str]) -> tuple[Image.Image, UInt8 | None]:
-    """A picture of mode L, RGB, CMYK or LAB, and its alpha (H, W) where it has one."""
+    """A picture of mode L, RGB, RGBA (whose alpha is done with), CMYK or LAB, and its alpha (H, W) where it has one."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _deep(image, warnings)
     if image.has_transparency_data:
-        with_alpha = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
-        alpha = np.asarray(with_alpha.getchannel("A"))
-        return with_alpha.convert(with_alpha.mode[:-1]), alpha
+        # A conversion to its own mode would copy it: 400 MB for the largest photo.
+        if image.mode not in ("LA", "RGBA"):
+            image = image.convert("LA" if image.mode == "La" else "RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+        return image.convert("L") if image.mode == "LA" else image, alpha
     if image.mode in ("L", "RGB", "CMYK", "LAB"):
         return image, None
     return image.convert("L" if image.mode == "1" else "RGB"), None
@@ -83,13 +85,13 @@ def _deep(image: Image.Image, warnings: list[str]) -> tuple[Image.Image, UInt8 |
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, warnings: list[str]) -> UInt8:
-    """(H, W, 3) of a picture of mode L, RGB, CMYK or LAB, through its ICC profile where it has one."""
+    """(H, W, 3) of a picture from `separate_alpha`, through its ICC profile where it has one."""
     converted = _through_profile(image, profile, warnings) if profile else None
     if converted is None:
         if image.mode == "LAB":
             converted = ImageCms.applyTransform(image, _transform(ImageCms.createProfile("LAB"), "LAB"))
-        converted = (converted or image).convert("RGB")
-    return _pixels(converted)
+        converted = converted or image
+    return _pixels(converted if converted.mode in ("RGB", "RGBA") else converted.convert("RGB"))
 
 
 def _through_profile(image: Image.Image, profile: bytes, warnings: list[str]) -> Image.Image | None:
@@ -97,7 +99,7 @@ def _through_profile(image: Image.Image, profile: bytes, warnings: list[str]) ->
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _PROFILE_MODES.get(source.profile.xcolor_space.strip())
-        if mode == "RGB" and image.mode == "L":
+        if mode == "RGB" and image.mode in ("L", "RGBA"):
             image = image.convert("RGB")
         if mode != image.mode:
             warnings.append(_BAD_PROFILE)
@@ -132,9 +134,9 @@ def _does_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
 
 
 def _pixels(image: Image.Image) -> UInt8:
-    """(H, W, 3) of an RGB picture, copied in strips."""
+    """(H, W, 3) of an RGB or RGBA picture, copied in strips."""
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _STRIP):
         bottom = min(top + _STRIP, image.height)
-        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))[..., :3]
     return pixels
