@@ -98,7 +98,9 @@ def test_imports_go_one_direction() -> None:
         for line, other in _imported(path)
         if not _may_import(_unit(path), other)
     ]
-    assert not wrong, "\n".join(["against the layers (see tests/test_layers.py):", *wrong])
+    assert not wrong, "\n".join(
+        [*wrong, "What two stages need belongs into the foundation: a record, or a property of one."]
+    )
 
 
 @pytest.mark.parametrize(
