@@ -11,11 +11,12 @@ import { problemBox } from "./shell.js";
 import { S } from "./strings.js";
 
 const REFRESH_MS = 5000;
+const EXPECTED = 3; // examples: their places are kept free, so that nothing jumps
 
 /** Three photos to try. `upload` shows what goes wrong. */
 export function exampleRow(upload) {
   const list = h("ul", { class: "examples" });
-  const element = h("section", { class: "examples-section", hidden: true }, h("div", { class: "section-head" }, h("h2", {}, S.start.examples), h("p", {}, S.start.examplesLead)), list);
+  const element = h("section", { class: "examples-section" }, h("div", { class: "section-head" }, h("h2", {}, S.start.examples), h("p", {}, S.start.examplesLead)), list);
   const begin = async (example, button) => {
     button.disabled = true;
     button.classList.add("busy");
@@ -39,6 +40,7 @@ export function exampleRow(upload) {
     );
     return h("li", {}, button);
   };
+  list.append(...Array.from({ length: EXPECTED }, () => h("li", { class: "example empty", "aria-hidden": "true" })));
   api.examples().then(
     (examples) => {
       list.replaceChildren(...examples.map(card));

@@ -5,6 +5,7 @@ import { fileUrl } from "./files.js";
 import * as format from "./format.js";
 import { jobHead } from "./head.js";
 import { previewOf } from "./session.js";
+import { settingsPanel } from "./settings.js";
 import { problemBox } from "./shell.js";
 import { S } from "./strings.js";
 
@@ -66,11 +67,13 @@ function timeLeft(job) {
   return job.seconds_left < 1 ? S.progress.almost : S.progress.left(format.remaining(job.seconds_left));
 }
 
-/** The photo as soon as there is one, the depth map over it as soon as that is there. */
+/** The photo as soon as there is one, and the depth map over it where there is one already. */
 function picturesOf(holder) {
   const shown = new Map();
   return (job) => {
-    const wanted = { photo: fileUrl(job, "photo.jpg") ?? previewOf(job.id), depth: fileUrl(job, "depth.jpg") };
+    // A depth map from before is only shown where this run keeps it.
+    const kept = job.stages.some((stage) => stage.name === "depth" && stage.state === "done" && stage.reused);
+    const wanted = { photo: fileUrl(job, "photo.jpg") ?? previewOf(job.id), depth: kept ? fileUrl(job, "depth.jpg") : null };
     for (const [name, source] of Object.entries(wanted)) {
       if (!source || shown.has(name)) continue;
       const alt = name === "photo" ? S.progress.photoAlt : S.progress.depthAlt;
@@ -124,7 +127,12 @@ export function failedPanel(job, actions) {
       "div",
       { class: "making-grid" },
       h("div", { class: "making-frame card" }, photo),
-      h("div", { class: "card card-pad making-card" }, problemBox(problem), trouble, h("div", { class: "row" }, again, h("a", { class: "button", href: "/" }, icon("folder"), T.other)), stages),
+      h(
+        "div",
+        { class: "making-side" },
+        h("div", { class: "card card-pad making-card" }, problemBox(problem), trouble, h("div", { class: "row" }, again, h("a", { class: "button", href: "/" }, icon("folder"), T.other)), stages),
+        settingsPanel(job, actions).element, // what failed may work with others
+      ),
     ),
   );
   const showPhoto = picturesOf(photo);

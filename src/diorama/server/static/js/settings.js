@@ -15,7 +15,7 @@ const NOT_HERE = new Set(["depth_kind", "depth"]);
 
 export function settingsPanel(job, actions) {
   const T = S.settings;
-  const body = h("div", { class: "settings-body" }, h("p", { class: "muted" }, S.loading));
+  const body = h("div", { class: "settings-body", "aria-busy": "true" }, h("p", { class: "muted" }, S.loading));
   const trouble = h("div", { class: "problems" });
   const count = h("p", { class: "settings-count", "aria-live": "polite" });
   const run = h("button", { type: "submit", class: "button wide", id: "run-again", disabled: true }, icon("reset"), T.run);
@@ -76,6 +76,7 @@ export function settingsPanel(job, actions) {
     const rest = all.map((fact) => fact.name).filter((name) => !BASIC.includes(name) && !NOT_HERE.has(name));
     advanced.append(...grouped(rest.map((name) => fields.get(name)), schema.groups));
     body.replaceChildren(model.element, ...elements(BASIC), advanced);
+    body.removeAttribute("aria-busy");
     run.disabled = false;
     changed();
     if (wantedFocus) focusOn(wantedFocus);
@@ -90,7 +91,10 @@ export function settingsPanel(job, actions) {
     wanted.field.focus();
   }
 
-  settingsSchema().then(build, (problem) => body.replaceChildren(h("p", { class: "muted" }, T.failed), problemBox(problem)));
+  settingsSchema().then(build, (problem) => {
+    body.removeAttribute("aria-busy");
+    body.replaceChildren(h("p", { class: "muted" }, T.failed), problemBox(problem));
+  });
   return { element, focusOn, setModels: model.setModels };
 }
 
@@ -104,7 +108,7 @@ function automaticFov(job) {
 
 /** Fields under the headings of their groups; the schema's own grouping, else by stage. */
 function grouped(entries, groups) {
-  const byStage = Map.groupBy ? Map.groupBy(entries, ({ fact }) => fact.stage) : groupBy(entries);
+  const byStage = groupByStage(entries);
   const heading = (stage) => {
     const group = (Array.isArray(groups) ? groups : []).find((one) => (one.name ?? one.stage) === stage);
     return group?.label ?? group?.title ?? stage.charAt(0).toUpperCase() + stage.slice(1);
@@ -112,7 +116,7 @@ function grouped(entries, groups) {
   return [...byStage].map(([stage, list]) => h("fieldset", {}, h("legend", {}, heading(stage)), list.map(({ field }) => field.element)));
 }
 
-function groupBy(entries) {
+function groupByStage(entries) {
   const result = new Map();
   for (const entry of entries) {
     const { stage } = entry.fact;
@@ -152,8 +156,9 @@ function modelChoice(job, onChange) {
 }
 
 function modelLabel(model) {
+  const T = S.settings;
   const name = model.label ?? model.name;
   if (model.available) return name;
-  const size = model.bytes ? `, ${format.bytes(model.bytes)}` : "";
-  return `${name} (${S.settings.modelMissing}${size})`;
+  if (model.state === "downloading") return `${name} (${T.modelArriving(Math.floor((model.fraction ?? 0) * 100))})`;
+  return `${name} (${T.modelMissing}${model.bytes ? `, ${format.bytes(model.bytes)}` : ""})`;
 }

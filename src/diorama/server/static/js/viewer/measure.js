@@ -25,12 +25,12 @@ export function measure(meshes) {
 
 /**
  * Angles about the middle. The setting `camera_travel` is the sideways way of the camera in percent of the view's
- * diagonal at the nearest depth; the idle motion keeps within it, a hand may go three times as far.
+ * diagonal at the nearest depth; the idle motion keeps within it, a hand may go more than twice as far.
  */
 export function reach(job, { near, middle }) {
   const { fx, width, height } = job.camera;
   const travel = ((job.settings.camera_travel ?? 8) / 100) * (Math.hypot(width, height) / fx) * near;
   const own = Math.atan(travel / middle);
   const clamp = (value, low, high) => Math.min(high * DEGREE, Math.max(low * DEGREE, value));
-  return { sway: clamp(own * 0.75, 0.6, 5), azimuth: clamp(own * 3, 8, 50), polar: clamp(own * 2.2, 6, 35) };
+  return { sway: clamp(own * 0.75, 0.6, 5), azimuth: clamp(own * 2.4, 7, 45), polar: clamp(own * 1.8, 5, 30) };
 }

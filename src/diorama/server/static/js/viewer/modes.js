@@ -5,8 +5,9 @@ import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.j
 import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
 import { fileUrl } from "../files.js";
 
-const DIMMED = new Color(0.16, 0.16, 0.17); // the photo under its wires
-const WIRE = new Color(1, 0.86, 0.72);
+// Wires in the photo's own colours, a little brightened, over a dark surface that hides the wires behind it.
+const UNDER = new Color(0.006, 0.005, 0.005);
+const WIRE = new Color(1.3, 1.3, 1.3);
 
 export function createModes({ job, content, renderer }) {
   const meshes = [];
@@ -53,8 +54,8 @@ export function createModes({ job, content, renderer }) {
     for (const mesh of meshes) {
       const materials = shown.get(mesh);
       if (materials.wireframe) continue;
-      materials.wireframe = basic({ map: materials.mesh.map, color: DIMMED, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
-      wires.add(new Mesh(mesh.geometry, basic({ wireframe: true, color: WIRE, transparent: true, opacity: 0.42 })));
+      materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
+      wires.add(new Mesh(mesh.geometry, basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 })));
     }
     if (!wires.parent) content.add(wires);
   }

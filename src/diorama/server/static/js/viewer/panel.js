@@ -3,6 +3,7 @@
 
 import { announce, h, icon, setText } from "../dom.js";
 import { fileUrl } from "../files.js";
+import { previewOf } from "../session.js";
 import { S } from "../strings.js";
 
 export const MODES = ["mesh", "points", "wireframe", "depth"];
@@ -13,9 +14,10 @@ const ZOOM = 1.06;
 export function viewerPanel(job) {
   const T = S.viewer;
   const photo = fileUrl(job, "photo.jpg");
+  const first = previewOf(job.id)?.startsWith("blob:") ? previewOf(job.id) : photo; // what the browser has already
   const { width, height } = job.camera ?? { width: 4, height: 3 };
   const canvas = h("canvas", { class: "viewer-canvas" });
-  const poster = photo ? h("img", { class: "viewer-poster", src: photo, alt: "", draggable: "false" }) : null;
+  const poster = first ? h("img", { class: "viewer-poster", src: first, alt: "", draggable: "false" }) : null;
   const backdrop = photo ? h("img", { class: "viewer-backdrop", src: photo, alt: "", "aria-hidden": "true" }) : null;
   const status = h("p", { class: "viewer-status" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, T.loading));
   const hint = h("p", { class: "viewer-hint", hidden: true }, T.hint);
@@ -26,16 +28,12 @@ export function viewerPanel(job) {
   const motion = tool("motion", T.motion, () => setMotion(element.dataset.motion !== "on"), { "aria-pressed": "false" });
   const reset = tool("reset", T.reset, () => view?.reset());
   const full = tool("full", T.full, () => toggleFull());
+  const modes = h("div", { class: "viewer-modes", role: "group", "aria-label": T.modes }, [...modeButtons.values()]);
   const element = h(
     "section",
     { class: "viewer", "aria-label": T.label, dataset: { ready: "false", mode: "mesh", motion: "off", state: "loading" } },
-    backdrop,
-    poster,
-    surface,
-    hint,
-    status,
-    h("div", { class: "viewer-tools" }, reset, motion, full),
-    h("div", { class: "viewer-modes", role: "group", "aria-label": T.modes }, [...modeButtons.values()]),
+    h("div", { class: "viewer-stage" }, backdrop, poster, surface, hint, status, h("div", { class: "viewer-tools" }, reset, motion, full)),
+    modes,
     help,
   );
   element.style.setProperty("--ratio", `${width} / ${height}`);
@@ -109,7 +107,8 @@ export function viewerPanel(job) {
   function withoutWebgl() {
     const thumbnail = fileUrl(job, "thumbnail.jpg") ?? photo;
     element.dataset.state = "no-webgl";
-    element.replaceChildren(...(thumbnail ? [h("img", { class: "viewer-thumbnail", src: thumbnail, alt: T.thumbnail })] : []), h("p", { class: "viewer-message" }, T.noWebgl));
+    modes.remove();
+    element.firstChild.replaceChildren(...(thumbnail ? [h("img", { class: "viewer-thumbnail", src: thumbnail, alt: T.thumbnail })] : []), h("p", { class: "viewer-message" }, T.noWebgl));
   }
 
   const isFull = () => document.fullscreenElement === element || element.classList.contains("filled");
