@@ -122,26 +122,39 @@ def zip_bomb() -> bytes:
     return buffer.getvalue()
 
 
+def _xyz(values: npt.ArrayLike) -> bytes:
+    return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(v * 65536)) for v in np.asarray(values, float))
+
+
+def _gamma_curve(gamma: float) -> bytes:
+    return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
+
+
 def icc_profile(primaries: npt.ArrayLike, gamma: float, name: str) -> bytes:
     """An ICC 2.1 matrix profile: the rows of `primaries` are the D50 XYZ of red, green and blue."""
+    red, green, blue = np.asarray(primaries, float)
+    curve = _gamma_curve(gamma)
+    return _icc(b"RGB ", name, {
+        b"rXYZ": _xyz(red), b"gXYZ": _xyz(green), b"bXYZ": _xyz(blue), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
+    })  # fmt: skip
 
-    def xyz(values: npt.ArrayLike) -> bytes:
-        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(v * 65536)) for v in np.asarray(values, float))
 
+def grey_profile(gamma: float) -> bytes:
+    """An ICC 2.1 profile of grey pictures."""
+    return _icc(b"GRAY", "Grey (test)", {b"kTRC": _gamma_curve(gamma)})
+
+
+def _icc(space: bytes, name: str, tags: dict[bytes, bytes]) -> bytes:
     text = name.encode("ascii") + b"\0"
     description = b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(4 + 4 + 2 + 1 + 67)
-    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
-    red, green, blue = np.asarray(primaries, float)
-    tags = {
-        b"desc": description, b"cprt": b"text\0\0\0\0none\0", b"wtpt": xyz((0.9642, 1.0, 0.8249)),
-        b"rXYZ": xyz(red), b"gXYZ": xyz(green), b"bXYZ": xyz(blue), b"rTRC": curve, b"gTRC": curve, b"bTRC": curve,
-    }  # fmt: skip
+    white_point = _xyz((0.9642, 1.0, 0.8249))
+    tags = {b"desc": description, b"cprt": b"text\0\0\0\0none\0", b"wtpt": white_point, **tags}
     table, body, offset = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
     for tag, value in tags.items():
         table += tag + struct.pack(">II", offset + len(body), len(value))
         body += value + bytes(-len(value) % 4)
     white = struct.pack(">iii", 63190, 65536, 54061)  # D50
-    header = struct.pack(">I4s4s", offset + len(body), bytes(4), b"\x02\x10\0\0") + b"mntrRGB XYZ "
+    header = struct.pack(">I4s4s", offset + len(body), bytes(4), b"\x02\x10\0\0") + b"mntr" + space + b"XYZ "
     header += struct.pack(">6H", 2025, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + white
     return header.ljust(128, b"\0") + table + body
 

@@ -176,6 +176,20 @@ def test_profile_with_alpha_and_grey_keeps_alpha() -> None:
     assert int(np.ptp(grey.rgb.astype(int), axis=2).max()) <= 2
 
 
+def test_grey_profile() -> None:
+    grey = IMAGE.convert("L")
+    linear = bad_inputs.grey_profile(1.0)
+    light = np.asarray(grey)[..., None] / 255
+    expected = np.repeat(
+        np.where(light < 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055) * 255, 3, axis=2
+    )
+    for image in (grey, Image.merge("LA", (grey, grey))):
+        result = photo.read(encoded(image, "PNG", icc_profile=linear))
+        assert np.abs(result.rgb - expected).max() <= 2
+        assert result.warnings == ()
+    assert "profile" in photo.read(encoded(IMAGE, "PNG", icc_profile=linear)).warnings[0]
+
+
 def test_srgb_profile_changes_nothing() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     result = photo.read(encoded(IMAGE, "PNG", icc_profile=srgb))

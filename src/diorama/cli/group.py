@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,10 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                if not sys.warnoptions:  # libraries' notes to programmers, about a photo's odd tags and the like
+                    warnings.simplefilter("ignore")
+                return super().invoke(ctx)
         except DioramaError as error:
             ctx.obj.error(error)
             raise typer.Exit(error.exit_code) from None
