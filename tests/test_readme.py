@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,7 @@ def test_the_library_example_compiles() -> None:
 
 def test_the_commands_options_exist() -> None:
     import typer
+
     from diorama.cli import app
 
     command = typer.main.get_command(app)
@@ -150,12 +152,20 @@ def test_outputs_of_the_examples_can_be_written() -> None:
     assert set(re.findall(r"\.[a-z.]*[a-z]", comment)) | {".glb"} == set(FORMATS)
 
 
-def test_the_exit_codes_are_those_of_the_errors() -> None:
+def test_the_exit_codes_are_the_commands() -> None:
+    from diorama.cli.group import EXIT_CODES
+
     table = re.search(r"\| exit code \|.*?\n\n", README, re.DOTALL)
     assert table
-    written = {int(code) for code in re.findall(r"^\| (\d) \|", table[0], re.MULTILINE)}
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", table[0], re.MULTILINE)] == list(EXIT_CODES)
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DioramaError)]
-    assert written == {0} | {kind.exit_code for kind in kinds}
+    assert {kind.exit_code for kind in kinds} <= set(EXIT_CODES)
+
+
+def test_main_takes_the_options_of_serve() -> None:
+    answer = subprocess.run([sys.executable, "main.py", "--port", "a"], cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert "--port" in answer.stderr
 
 
 def test_the_requests_are_those_of_the_server(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""Make the README's example pictures, `static/img/etape_1.png` and on, from the running page.
+
+    python benchmarks/examples.py [--photo PHOTO] [--folder FOLDER]
+
+Starts the web app with an empty data folder, drives it with Chromium as a person would, and takes a screenshot of each
+step that can be made. The photo is scikit-image's "coffee" (CC0) unless another one is named. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+
+SIZE = {"width": 1440, "height": 900}
+
+MAX_BYTES = 600_000
+"""Of one picture: a README should load at once."""
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+
+
+@contextmanager
+def running_app(data: Path) -> Iterator[str]:
+    """The address of the web app on a free port."""
+    environment = {**os.environ, "DIORAMA_DATA": str(data), "DIORAMA_OFFLINE": "1"}
+    command = [sys.executable, "-u", str(ROOT / "main.py"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        try:
+            assert server.stdout is not None
+            for line in server.stdout:
+                if found := re.search(r"http://[\w.:]+", line):
+                    yield found[0]
+                    return
+            sys.exit("The web app did not start.")
+        finally:
+            server.terminate()
+
+
+def upload(page: Page, address: str, photo: Path, target: Path) -> None:
+    """Step 1: the photo is chosen."""
+    page.goto(address)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose File").click()
+    chooser.value.set_files(photo)
+    page.locator(".uploader[data-state=chosen]").wait_for()
+    page.wait_for_load_state("networkidle")
+    save(page.screenshot(), target)
+
+
+def original(page: Page, target: Path) -> None:
+    """Step 2: the scene, seen a little from the side."""
+    page.get_by_role("button", name="Upload and Process").click()
+    page.locator("[data-panel=original]").wait_for(timeout=120_000)
+    viewer = page.locator(".viewer[data-ready=true]")
+    viewer.wait_for(timeout=60_000)
+    surface = viewer.locator(".viewer-surface")
+    surface.press("ArrowUp")
+    for _ in range(3):
+        surface.press("ArrowRight")
+    surface.blur()
+    page.wait_for_timeout(1500)  # the view glides to a stop
+    page.evaluate("scrollTo(0, 0)")
+    save(page.screenshot(), target)
+
+
+def save(screenshot: bytes, target: Path) -> None:
+    """Write a palette PNG of at most `MAX_BYTES`, with as many colours as fit."""
+    with Image.open(io.BytesIO(screenshot)) as opened:
+        picture = opened.convert("RGB")
+    for colours in (256, 160, 96, 64):
+        encoded = io.BytesIO()
+        # Dithering needs a palette that is known beforehand.
+        palette = picture.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2)
+        dithered = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+        dithered.save(encoded, "PNG", optimize=True)
+        if encoded.tell() <= MAX_BYTES:
+            break
+    target.write_bytes(encoded.getvalue())
+    print(f"{target}: {picture.width}x{picture.height}, {colours} colours, {encoded.tell() / 1000:.0f} kB")
+
+
+def _coffee() -> Path:
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        sys.exit("scikit-image is not installed: name a photo with --photo.")
+    return Path(spec.origin).parent / "data" / "coffee.png"
+
+
+def main() -> int:
+    """Make the pictures."""
+    parser = argparse.ArgumentParser(description="Make the README's example pictures.")
+    parser.add_argument("--photo", type=Path, default=None)
+    parser.add_argument("--folder", type=Path, default=ROOT / "static" / "img")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    chromium = os.environ.get("DIORAMA_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as data, running_app(Path(data)) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        page = browser.new_page(viewport=SIZE, reduced_motion="reduce", color_scheme="light")  # type: ignore[arg-type]
+        upload(page, address, options.photo or _coffee(), options.folder / "etape_1.png")
+        original(page, options.folder / "etape_2.png")
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
