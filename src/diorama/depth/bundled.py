@@ -1,31 +1,62 @@
-"""The depth network that comes with Diorama."""
+"""The depth network that comes with Diorama: 2 million parameters, trained for it (see NOTICE)."""
 
 from __future__ import annotations
 
 from functools import cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
+from diorama.depth import onnx
 from diorama.types import Float32, UInt8
+
+FILE = "diorama-depth-v0.onnx"
+
+SIDES = (224, 320, 640)
+"""Long sides that the picture is shown at. The smaller ones get the order of things right, the largest one the
+outlines: on seven stereo pairs 18.3 % of pixel pairs are in the wrong order, with 320 px alone 20.7 %."""
+
+DETAIL = 0.5
+"""Share of the largest answer's own fine structure (below about `DETAIL_SIGMA`) that is added to the mean, which has
+a third of it: more brings halos and warts."""
+
+DETAIL_SIGMA = 0.025  # of the long side
+
+_MULTIPLE = 32  # the network halves the picture five times
 
 
 @cache
-def _session() -> Any:
-    import onnxruntime
-
-    data = (resources.files("diorama.depth") / "diorama-depth-v0.onnx").read_bytes()
-    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+def path() -> Path:
+    """The network's file in the package."""
+    return Path(str(resources.files("diorama.depth") / FILE))
 
 
 def predict(rgb: UInt8) -> Float32:
-    """Relative inverse depth (h, w) of the whole picture, larger is nearer."""
+    """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; h x w is about 640 px long.
+
+    Raises:
+        ModelError: the network can't be loaded or fails.
+    """
     import cv2
 
-    height, width = rgb.shape[:2]
-    scale = 288 / max(height, width)
-    size = max(32, round(width * scale / 32) * 32), max(32, round(height * scale / 32) * 32)
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    result: Float32 = _session().run(None, {"image": small.transpose(2, 0, 1)[None]})[0][0]
-    return result
+    answers = [_answer(rgb, side) for side in SIDES]
+    finest = answers[-1]
+    size = (finest.shape[1], finest.shape[0])
+    mean = np.mean([cv2.resize(answer, size, interpolation=cv2.INTER_CUBIC) for answer in answers], axis=0)
+    difference = finest - mean
+    detail = difference - cv2.GaussianBlur(difference, (0, 0), DETAIL_SIGMA * max(size))
+    return np.ascontiguousarray(mean + np.float32(DETAIL) * detail, np.float32)
+
+
+def input_size(width: int, height: int, long_side: int) -> tuple[int, int]:
+    """Width and height for the network: multiples of 32 with about the picture's aspect, never below 32."""
+    scale = long_side / max(width, height)
+    across, down = (max(1, round(side * scale / _MULTIPLE)) * _MULTIPLE for side in (width, height))
+    return across, down
+
+
+def _answer(rgb: UInt8, long_side: int) -> Float32:
+    width, height = input_size(rgb.shape[1], rgb.shape[0], long_side)
+    answer = onnx.run(path(), {"image": onnx.tensor(rgb, width, height)}, "inverse_depth")
+    return onnx.squeezed(answer, path(), (height, width))
