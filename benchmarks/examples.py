@@ -80,8 +80,14 @@ def original(page: Page, target: Path) -> None:
         surface.press("ArrowRight")
     surface.blur()
     page.wait_for_timeout(1500)  # the view glides to a stop
+    compare = page.locator(".compare-section")
+    compare.scroll_into_view_if_needed()  # its pictures may be waiting to be seen
+    page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
-    save(page.screenshot(), target)
+    box = compare.bounding_box()
+    assert box is not None
+    end = box["y"] + box["height"] + 24
+    save(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": end}), target)
 
 
 def save(screenshot: bytes, target: Path) -> None:
