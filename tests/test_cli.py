@@ -81,7 +81,9 @@ def test_make_writes_every_format(coffee: Path, tmp_path: Path) -> None:
 
 def test_make_reports_as_json(coffee: Path, tmp_path: Path) -> None:
     out = tmp_path / "cup.glb"
-    report = diorama("make", coffee, "-o", out, "--json", "--fov", 60, "--until", "original", *SMALL).json
+    report = diorama(
+        "make", coffee, "-o", out, "--json", "--fov", 60, "--depth", "bundled", *SMALL, "--until", "original"
+    ).json
     assert report["photo"]["name"] == "coffee.png"
     assert report["step"] == "original"
     assert report["files"] == [{"path": str(out), "label": "3D scene (GLB)", "bytes": out.stat().st_size}]
@@ -93,10 +95,8 @@ def test_make_reports_as_json(coffee: Path, tmp_path: Path) -> None:
     assert report["warnings"] == []
     assert [stage["stage"] for stage in report["report"]] == ["photo", "depth", "points", "mesh"]
     assert all(stage["reason"] and stage["backend"] and stage["seconds"] >= 0 for stage in report["report"])
-    assert (
-        report["settings"]
-        == Settings(fov=60, processing_size=192, texture_size=256, triangles=4000, flip_average=False).model_dump()
-    )
+    small = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": False}
+    assert report["settings"] == {**Settings().model_dump(), **small, "fov": 60, "depth": "bundled"}
 
 
 def test_explain_says_what_ran_and_why(coffee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,9 @@ def test_offline_asks_nothing(coffee: Path, tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(pipeline, "make", make)
     monkeypatch.setattr(weights, "fetch", lambda *_a, **_k: pytest.fail("asked the network"))
-    assert diorama("make", coffee, "-o", tmp_path / "c.glb", "--offline", *SMALL).code == 0
+    result = diorama("make", coffee, "-o", tmp_path / "c.glb", "--offline", *SMALL)
+    assert result.code == 0
+    assert "Warning: A simpler depth network was used." in result.err  # a fallback is said without being asked
     assert asked == [False]
     assert weights.is_offline()
 
