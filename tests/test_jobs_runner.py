@@ -229,9 +229,7 @@ def test_a_forsaken_claim_is_found_by_the_heartbeat(place: Workplace) -> None:
     assert place.store.get(job_id).state == "queued"
 
 
-def test_an_outcome_that_can_not_be_written_leaves_the_claim(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_outcome_that_can_not_be_written_leaves_the_claim(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = Runner(place.store, place.data, slots=1)
     slot = Slot(runner, 0)
     job_id = place.add()

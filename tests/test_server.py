@@ -255,7 +255,9 @@ def test_depth_is_a_models_name_and_never_a_path(client: TestClient, made: dict[
         body = {"step": "original", "settings": {"depth": path}}
         problem = refused(client.post(f"{JOBS}/{made['id']}/rerun", json=body), 422, "settings")
         assert "bundled" in problem["hint"]
-        refused(client.post(JOBS, params={"settings": json.dumps({"depth": path})}, content=quick_photo()), 422, "settings")
+        refused(
+            client.post(JOBS, params={"settings": json.dumps({"depth": path})}, content=quick_photo()), 422, "settings"
+        )
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------
@@ -418,7 +420,9 @@ def test_the_examples_can_be_seen_and_tried(client: TestClient) -> None:
     assert answer.status_code == 201
     assert finished(client, answer.json()["id"])["state"] == "waiting"
     for missing in ("nothing", "..%2fcoffee.png"):
-        refused(client.get(f"/api/v1/examples/{missing}"), 404, client.get(f"/api/v1/examples/{missing}").json()["code"])
+        refused(
+            client.get(f"/api/v1/examples/{missing}"), 404, client.get(f"/api/v1/examples/{missing}").json()["code"]
+        )
     refused(client.get("/api/v1/examples/nothing/thumbnail"), 404, "job-not-found")
     refused(client.post(JOBS, params={"example": "nothing"}), 404, "job-not-found")
 

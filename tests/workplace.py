@@ -17,7 +17,7 @@ from diorama.jobs.store import Job, Store
 from diorama.settings import Settings
 
 QUICK: dict[str, Any] = {"processing_size": 128, "triangles": 1000}
-SLOW: dict[str, Any] = {"processing_size": 2048, "triangles": 2_000_000}
+SLOW: dict[str, Any] = {"processing_size": 1536, "triangles": 2_000_000}
 """With `slow_photo`, a mesh stage of seconds: time enough to be killed in."""
 
 
@@ -29,9 +29,9 @@ def quick_photo() -> bytes:
 
 @functools.cache
 def slow_photo() -> bytes:
-    """A JPEG of 2048 x 1536 pixels, rough enough that its mesh can't be simple."""
-    rough = np.random.default_rng(0).normal(0, 40, (1536, 2048, 1))
-    picture = np.clip(bad_inputs.picture(2048, 1536) + rough, 0, 255).astype(np.uint8)
+    """A JPEG of 1536 x 1152 pixels, rough enough that its mesh can't be simple."""
+    rough = np.random.default_rng(0).normal(0, 40, (1152, 1536, 1))
+    picture = np.clip(bad_inputs.picture(1536, 1152) + rough, 0, 255).astype(np.uint8)
     return bad_inputs.encoded(Image.fromarray(picture), "JPEG", quality=80)
 
 

@@ -350,5 +350,5 @@ def _translated(engine: Engine) -> Iterator[None]:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise StorageError(
             f"The job store {engine.url.database} can't be used: {reason}.",
-            hint="Free some space, check that the folder may be written, or choose another one with --data.",
+            hint="Free some space, check that the folder may be written, or set DIORAMA_DATA to another one.",
         ) from error

@@ -62,6 +62,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        # The functions' names: what a generated client calls its methods.
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
     problems.install(app)

@@ -33,8 +33,8 @@ FORM_BYTES = 1 << 20
 
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
-"""How much of a refused upload is still read: a browser that is sending hears the answer only once it has sent all,
-or the connection has stood still."""
+"""How much of a refused upload is still read: a browser that is sending listens to the answer only once it has sent
+all, and a connection closed in its face takes the answer with it."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,8 @@ async def receive(request: Request, path: Path, max_bytes: int) -> Received:
                 )
             await _receive_raw(stream, file, max_bytes)
             return Received(path, unquote(request.headers.get("x-filename", "")), {})
-    except BaseException as error:
+    except BaseException:
         path.unlink(missing_ok=True)
-        if isinstance(error, InputError) and "expect" not in request.headers:
-            await _drain(stream)
         raise
 
 
@@ -104,11 +102,14 @@ def too_large(max_bytes: int) -> PhotoTooLargeError:
     )
 
 
-async def _drain(stream: AsyncIterator[bytes]) -> None:
+async def drain(request: Request) -> None:
+    """Read on for a while after a refusal, unless the sender waits to be told to send."""
+    if "expect" in request.headers:
+        return
     left = DRAIN_BYTES
-    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the latter: the stream was read to its end already
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # the last: it was read to its end already
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for chunk in stream:
+            async for chunk in request.stream():
                 left -= len(chunk)
                 if left < 0:
                     return

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from diorama import __version__, pipeline
-from diorama.errors import JobError, JobNotFoundError
+from diorama.errors import DioramaError, JobError, JobNotFoundError
 from diorama.jobs.store import FINISHED, Job
 from diorama.server import events, header, limits, problems
 from diorama.server.context import PREFIX, Context, context_of, web_settings
@@ -96,18 +96,21 @@ async def create_job(
     refused at once where the first bytes tell; a file that turns out to be damaged when it is decoded makes the job
     `failed`.
     """
-    context.refuse_overflow()
-    changes = limits.parse_settings(settings)
-    path = context.data.incoming()
-    if example is not None:
-        received = await asyncio.to_thread(_copy_example, example, path)
-    else:
-        from diorama import photo
+    try:
+        context.refuse_overflow()
+        changes = limits.parse_settings(settings)
+        path = context.data.incoming()
+        if example is not None:
+            received = await asyncio.to_thread(_copy_example, example, path)
+        else:
+            from diorama import photo
 
-        try:
             received = await limits.receive(request, path, photo.MAX_BYTES)
-        except ClientDisconnect:
-            return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
+    except DioramaError:
+        await limits.drain(request)
+        raise
+    except ClientDisconnect:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
     received = replace(received, name=name or received.name, settings=changes | received.settings)
     job = await asyncio.to_thread(_admit, context, received)
     response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
@@ -135,13 +138,15 @@ def _admit(context: Context, received: Received) -> Job:
     return context.add(received, name)
 
 
-@api.get("/jobs", response_model=JobsOut, tags=["jobs"], summary="Earlier jobs")
+@api.get("/jobs", response_model=JobsOut, responses=problems.documented(422), tags=["jobs"], summary="Earlier jobs")
 def list_jobs(context: Shared, limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50) -> Any:
     """Jobs, newest first."""
     return JobsOut(jobs=[context.view(job) for job in context.store.newest(limit)])
 
 
-@api.get("/jobs/{job_id}", response_model=JobOut, responses=problems.documented(404), tags=["jobs"], summary="One job")
+@api.get(
+    "/jobs/{job_id}", response_model=JobOut, responses=problems.documented(404, 422), tags=["jobs"], summary="One job"
+)
 def get_job(job_id: str, context: Shared) -> Any:
     """A job as it is now."""
     return context.view(context.store.get(job_id))
@@ -150,7 +155,7 @@ def get_job(job_id: str, context: Shared) -> Any:
 @api.delete(
     "/jobs/{job_id}",
     status_code=204,
-    responses=problems.documented(403, 404),
+    responses=problems.documented(403, 404, 422),
     tags=["jobs"],
     summary="Delete a job",
 )
@@ -165,7 +170,7 @@ def delete_job(job_id: str, context: Shared) -> None:
     responses={
         200: {"description": "Events `job`, each with the job as data.", "content": {"text/event-stream": {}}},
         204: {"description": "Nothing has changed since `Last-Event-ID` and nothing will: don't ask again."},
-        **problems.documented(404),
+        **problems.documented(404, 422),
     },
     tags=["jobs"],
     summary="Follow a job",
@@ -221,18 +226,17 @@ def rerun_step(job_id: str, body: RerunIn, context: Shared) -> Any:
     return context.view(job)
 
 
-@api.api_route(
+@api.head("/jobs/{job_id}/files/{name:path}", include_in_schema=False)
+@api.get(
     "/jobs/{job_id}/files/{name:path}",
-    methods=["GET", "HEAD"],
     response_class=FileResponse,
     responses={
         200: {"description": "The file.", "content": {"*/*": {}}},
         304: {"description": "Unchanged."},
-        **problems.documented(404),
+        **problems.documented(404, 422),
     },
     tags=["jobs"],
     summary="A file of a finished step",
-    operation_id="get_file",
 )
 def get_file(
     job_id: str,
@@ -284,7 +288,7 @@ def list_examples() -> Any:
 @api.get(
     "/examples/{name}",
     response_class=FileResponse,
-    responses={200: {"content": {"image/*": {}}}, **problems.documented(404)},
+    responses={200: {"content": {"image/*": {}}}, **problems.documented(404, 422)},
     tags=["examples"],
     summary="An example photo",
 )
@@ -296,7 +300,7 @@ def get_example(name: str) -> FileResponse:
 @api.get(
     "/examples/{name}/thumbnail",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404)},
+    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404, 422)},
     tags=["examples"],
     summary="An example photo, small",
 )

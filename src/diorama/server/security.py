@@ -47,17 +47,27 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        headers = Headers(scope=scope)
+        unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+        async def receive_and_note() -> Message:
+            nonlocal unread
+            message = await receive()
+            unread = unread and message.get("more_body", False)
+            return message
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                answer = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                    answer.setdefault(name, value)
+                if unread:  # refused on the way: else the server would go on reading what nobody wants
+                    answer["Connection"] = "close"
             await send(message)
 
-        headers = Headers(scope=scope)
         refusal = self._refuse_host(headers) or self._refuse_origin(scope["method"], headers)
         app = self.app if refusal is None else problems.response(refusal)
-        await app(scope, receive, send_with_headers)
+        await app(scope, receive_and_note, send_with_headers)
 
     def _refuse_host(self, headers: Headers) -> problems.Problem | None:
         given = headers.getlist("host")
