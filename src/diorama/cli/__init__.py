@@ -109,11 +109,9 @@ def make(
     with talk.progress() as progress:
         scene = pipeline.make(photo, settings, until=step, fetch=not weights.is_offline(), progress=progress)
         for path in output:
-            if progress:
-                progress("files", 0.0, f"Writing {path.name}")
+            progress("files", 0.0, f"Writing {path.name}")
             export.save(scene, path)
-        if progress:
-            progress("files", 1.0, "Writing the files")
+        progress("files", 1.0, "Writing the files")
     seconds = time.perf_counter() - start
     talk.warn(scene.warnings)
     files: list[dict[str, Any]] = [
@@ -198,8 +196,8 @@ def _view_of(camera: Camera) -> str:
 
 
 def _explain(talk: Talk, scene: Scene) -> None:
-    rows = [(s.stage, s.backend, s.reason, f"{s.seconds:.2f}", " ".join(s.warnings)) for s in scene.report]
-    talk.table(("stage", "ran", "why", "seconds", "warnings"), rows)
+    rows = [(s.stage, s.backend, s.reason, f"{s.seconds:.2f}") for s in scene.report]
+    talk.table(("stage", "ran", "why", "seconds"), rows)
     camera = scene.camera
     talk.table(
         ("camera", ""),
@@ -246,12 +244,10 @@ def depth(
     start = time.perf_counter()
     with talk.progress() as progress:
         picture = photos.read(photo, settings)
-        if progress:
-            progress("depth", 0.0, "Estimating depth")
+        progress("depth", 0.0, "Estimating depth")
         found, reason = backends.estimate(picture, settings, fetch=not weights.is_offline(), progress=progress)
         write_depth(found, (picture.width, picture.height), output)
-        if progress:
-            progress("depth", 1.0, "Estimating depth")
+        progress("depth", 1.0, "Estimating depth")
     warnings = (*picture.warnings, *found.warnings)
     talk.warn(warnings)
     values = {
@@ -309,13 +305,11 @@ def view(
     wanted = None if size is None else _parse_size(size)
     _check_outputs([output], [scene])
     with talk.progress() as progress:
-        if progress:
-            progress("view", 0.0, "Drawing the view")
+        progress("view", 0.0, "Drawing the view")
         picture = render(bundle.read(scene), translate=translate, rotate=rotate, size=wanted, fov=fov)
         with atomic.writing(output) as file:
             Image.fromarray(picture.rgb).save(file, "PNG")
-        if progress:
-            progress("view", 1.0, "Drawing the view")
+        progress("view", 1.0, "Drawing the view")
     height, width = picture.alpha.shape
     covered = float(picture.alpha.mean()) / 255
     values = {

@@ -81,10 +81,10 @@ class Talk:
             self._mark("", sentence, "")
 
     @contextmanager
-    def progress(self) -> Iterator[Progress | None]:
+    def progress(self) -> Iterator[Progress]:
         """A bar for each stage on stderr, where that is a terminal."""
         if self.quiet or not self._stderr.is_terminal:
-            yield None
+            yield lambda _stage, _done, _message: None
             return
         from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
