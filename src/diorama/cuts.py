@@ -9,6 +9,9 @@ import numpy as np
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, Float32, Int32, PointCloud
 
+MIN_LENGTH = 8
+"""Shortest chain of cut links that is kept (3d-photo-inpainting, Shih et al. 2020, drops edges under 12 px)."""
+
 RAMP = 9
 """Links in a row that are all too steep make a slanted surface rather than an edge that an estimator blurred."""
 
@@ -32,10 +35,27 @@ def find_cuts(points: PointCloud, settings: Settings) -> Cuts:
     threshold = np.float32(settings.cut_threshold / 100 * near_inverse_depth(points))
     right = _abrupt(np.diff(inverse, axis=1), threshold)
     down = _abrupt(np.diff(inverse, axis=0).T, threshold).T
+    right, down = _long_enough(right, down, MIN_LENGTH)
     if points.opaque is not None:
         right |= points.opaque[:, 1:] != points.opaque[:, :-1]
         down |= points.opaque[1:] != points.opaque[:-1]
     return Cuts(np.ascontiguousarray(right), np.ascontiguousarray(down))
+
+
+def _long_enough(right: Bool, down: Bool, length: int) -> tuple[Bool, Bool]:
+    """Drop chains of fewer cut links: a silhouette is long, noise on a slanted surface makes short tears."""
+    import cv2
+
+    height, width = right.shape[0], down.shape[1]
+    # Links stand between pixels: on a grid of half pixels the ends of those that touch are at most 2 apart.
+    grid = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
+    grid[1::2, 2:-1:2] = right
+    grid[2:-1:2, 1::2] = down
+    chains = cv2.dilate(grid, np.ones((3, 3), np.uint8))
+    _, labels = cv2.connectedComponents(chains, connectivity=8, ltype=cv2.CV_32S)
+    links = np.bincount(labels[grid > 0], minlength=int(labels.max()) + 1)
+    long = links >= length
+    return right & long[labels[1::2, 2:-1:2]], down & long[labels[2:-1:2, 1::2]]
 
 
 def _abrupt(jump: Float32, threshold: np.float32) -> Bool:
