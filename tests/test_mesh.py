@@ -39,7 +39,7 @@ def build(inverse: np.ndarray, opaque: Bool | None = None, **changes: object) ->
     chosen = SETTINGS.changed(**changes)
     points = clean(cloud(inverse, opaque), chosen)
     cuts = find_cuts(points, chosen)
-    mesh, _ = triangulate(points, cuts, chosen)
+    mesh, _ = triangulate(points, cuts, chosen.triangles)
     return mesh, points, cuts.right, cuts.down
 
 
@@ -79,7 +79,7 @@ def test_transparent_pixels_get_no_mesh(height: int, width: int, seed: int) -> N
 def test_a_plane_comes_out_exact_and_cheap(height: int, width: int, slope_x: float, slope_y: float) -> None:
     inverse = plane(height, width, slope_x, slope_y)
     points = cloud(inverse)
-    mesh, _ = triangulate(points, find_cuts(points, Settings(cut_threshold=20)), SETTINGS)
+    mesh, _ = triangulate(points, find_cuts(points, Settings(cut_threshold=20)), 100_000)
     expected = 0.5 + slope_x * (mesh.uv[:, 0] - 0.5) + slope_y * (mesh.uv[:, 1] - 0.5)
     low, high = inverse.min(), inverse.max()  # vertices don't leave the range of the points
     assert np.allclose(1 / mesh.vertices[:, 2], np.clip(expected, low, high), atol=2e-4)
@@ -122,7 +122,7 @@ def test_silhouettes_that_need_more_than_the_budget_are_said() -> None:
     random = np.random.default_rng(0)
     inverse = np.kron(random.random((40, 40)), np.ones((6, 6))).astype(np.float32) * 0.8 + 0.2
     points = cloud(inverse)
-    mesh, warnings = triangulate(points, find_cuts(points, SETTINGS), SETTINGS.changed(triangles=1000))
+    mesh, warnings = triangulate(points, find_cuts(points, SETTINGS), 1000)
     assert len(mesh.faces) > 1000
     assert "silhouettes" in warnings[0]
 
@@ -130,4 +130,4 @@ def test_silhouettes_that_need_more_than_the_budget_are_said() -> None:
 def test_nothing_to_see_is_an_error() -> None:
     points = cloud(np.full((4, 4), 0.5, np.float32), np.zeros((4, 4), bool))
     with pytest.raises(PhotoError, match="transparent everywhere"):
-        triangulate(points, find_cuts(points, SETTINGS), SETTINGS)
+        triangulate(points, find_cuts(points, SETTINGS), 1000)

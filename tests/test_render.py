@@ -17,7 +17,7 @@ def scene(inverse: np.ndarray, rgb: np.ndarray | None = None) -> Scene:
     settings = Settings(cut_threshold=5)
     points = clean(cloud(inverse), settings)
     cuts = find_cuts(points, settings)
-    mesh, _ = triangulate(points, cuts, settings)
+    mesh, _ = triangulate(points, cuts, settings.triangles)
     picture = points.rgb if rgb is None else rgb
     height, width = picture.shape[:2]
     photo = Photo(picture, points.camera.resized(width, height))

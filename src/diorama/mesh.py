@@ -17,13 +17,15 @@ import numpy.typing as npt
 
 from diorama.cuts import near_inverse_depth
 from diorama.errors import PhotoError
-from diorama.settings import Settings
 from diorama.types import Bool, Cuts, Float32, Int32, Mesh, PointCloud
 
 T = TypeVar("T")
 S = TypeVar("S", bound=np.generic)
 
 Int64 = npt.NDArray[np.int64]
+
+TRAVEL = 0.08
+"""Camera move, as a share of the picture's diagonal at the nearest depth, at which errors are measured."""
 
 LEVELS = 5
 """The largest square has 2^LEVELS = 32 pixels a side."""
@@ -47,15 +49,16 @@ MAX_HALVINGS = 8
 TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT = range(4)
 
 
-def triangulate(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[Mesh, tuple[str, ...]]:
+def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tuple[str, ...]]:
     """Build the mesh of a point grid.
 
     Args:
         points: the grid (H, W); pixels that are not `opaque` get no mesh.
         cuts: links that no triangle may cross.
+        budget: triangles.
 
     Returns:
-        The mesh, at most `settings.triangles` triangles unless its silhouettes alone need more, and warnings.
+        The mesh, at most `budget` triangles unless its silhouettes alone need more, and warnings.
 
     Raises:
         PhotoError: every pixel is transparent.
@@ -64,15 +67,15 @@ def triangulate(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[Mes
         raise PhotoError("The photo is transparent everywhere.", hint="Choose a photo in which something can be seen.")
     camera = points.camera
     # Pixels of parallax at the allowed travel: the unit in which errors can be seen.
-    scale = np.float32(settings.camera_travel / 100 * camera.diagonal / near_inverse_depth(points))
+    scale = np.float32(TRAVEL * camera.diagonal / near_inverse_depth(points))
     grid = _corner_grid(scale / points.z, cuts, points.opaque)
-    leaves = _quadtree(grid, settings.triangles)
+    leaves = _quadtree(grid, budget)
     flat, faces = _fans(grid, leaves)
-    flat, faces = _to_budget(flat, faces, settings.triangles)
+    flat, faces = _to_budget(flat, faces, budget)
     warnings: tuple[str, ...] = ()
-    if len(faces) > settings.triangles:
+    if len(faces) > budget:
         warnings = (
-            f"The silhouettes alone need {len(faces):,} triangles, more than the budget of {settings.triangles:,}: "
+            f"The silhouettes alone need {len(faces):,} triangles, more than the budget of {budget:,}: "
             "they are kept. Raise the cut threshold or lower the geometry detail for fewer.",
         )
     return _lift(flat, faces, points, scale), warnings

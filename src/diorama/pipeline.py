@@ -1,6 +1,7 @@
 """The steps from a photo to a scene, stage by stage.
 
     bytes -> Photo -> DepthMap -> PointCloud -> Cuts, Mesh        step 2, "original"
+                                  Segments -> Layered             step 3, "enhanced"
 
 Each stage is one function from the records before it to its own. With `Checkpoints` every finished stage is kept under
 a key made of its own settings and of the stages before it: a run that was cut off goes on after the last finished
@@ -20,7 +21,22 @@ import numpy as np
 
 from diorama.errors import SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
-from diorama.types import Cuts, DepthMap, Mesh, Photo, PointCloud, Progress, Scene, StageReport, Step
+from diorama.types import (
+    Bool,
+    Cuts,
+    DepthMap,
+    Float32,
+    Layered,
+    Mesh,
+    Photo,
+    PointCloud,
+    Progress,
+    Scene,
+    Segments,
+    StageReport,
+    Step,
+    UInt8,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,10 +45,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-STEPS: tuple[Step, ...] = ("original",)
+STEPS: tuple[Step, ...] = ("original", "enhanced")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = {"photo": 1, "depth": 1, "points": 1, "mesh": 1}
+STAGE_VERSIONS: dict[StageName, int] = {"photo": 1, "depth": 1, "points": 1, "mesh": 1, "segments": 1, "layers": 1}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
@@ -40,6 +56,8 @@ STAGE_MESSAGES: dict[StageName, str] = {
     "depth": "Estimating depth",
     "points": "Placing the points in space",
     "mesh": "Building the mesh",
+    "segments": "Finding the things in the photo",
+    "layers": "Imagining what is hidden",
 }
 
 
@@ -116,7 +134,13 @@ def make(
     depth = run.stage("depth", _depth_file_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
     points = run.stage("points", "", lambda: _points(depth, photo, settings))
     cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
-    return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
+    if (until or STEPS[-1]) == "original":
+        return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
+    segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings))
+    layered = run.stage("layers", "", lambda: _layers(points, cuts, photo, segments, settings))
+    return Scene(
+        "enhanced", photo, depth, points, cuts, layered.meshes, settings, tuple(run.report), segments, layered.atlas
+    )
 
 
 def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str, ...]]:
@@ -158,8 +182,32 @@ def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mes
     from diorama.mesh import triangulate
 
     cuts = find_cuts(points, settings)
-    mesh, warnings = triangulate(points, cuts, settings)
+    mesh, warnings = triangulate(points, cuts, settings.triangles)
     return (cuts, (mesh,)), "quadtree", "adaptive grid with cuts at depth edges", warnings
+
+
+def _segments(
+    points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings
+) -> tuple[Segments, str, str, tuple[str, ...]]:
+    from diorama.segment import segment
+
+    segments, backend, reason = segment(points, cuts, photo, depth, settings)
+    return segments, backend, reason, ()
+
+
+def _layers(
+    points: PointCloud, cuts: Cuts, photo: Photo, segments: Segments, settings: Settings
+) -> tuple[Layered, str, str, tuple[str, ...]]:
+    from diorama import inpaint
+    from diorama.layered import build
+
+    name, reason = inpaint.choose(settings.inpaint)
+
+    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32) -> UInt8:
+        return inpaint.fill(rgb, hole, known, disparity=disparity, model=name)
+
+    layered, warnings = build(points, cuts, photo, segments, settings, fill)
+    return layered, name, reason, warnings
 
 
 def _read(source: Source, settings: Settings) -> Photo:

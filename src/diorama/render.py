@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 
-from diorama.types import Camera, Float32, Int32, Mesh, Scene, UInt8
+from diorama.types import Bool, Camera, Float32, Int32, Mesh, Scene, UInt8
 
 SAMPLES = 2
 """Samples a pixel in each direction. Two are visibly smooth in motion; three cost twice as much for little."""
@@ -65,28 +65,39 @@ def render(
     """
     camera = view_camera(scene.camera, size, fov)
     turn = _rotation(rotate)
-    pyramid = _mip_pyramid(scene.photo.rgb)
+    pyramid = _mip_pyramid(scene.texture)
     width, height = camera.width, camera.height
     columns, rows = width * SAMPLES, height * SAMPLES
     inverse = np.zeros((rows, columns), np.float32)
     number = np.full((rows, columns), -1, np.int32)
-    mesh = _joined(scene.meshes)
+    soft = np.full((rows, columns), -1, np.int32)
+    mesh, is_soft = _joined(scene.meshes)
     seen = (mesh.vertices.astype(np.float64) - np.asarray(translate, np.float64)) @ turn
     near = NEAR_SHARE * float(scene.points.z.min())
     safe = np.maximum(seen[:, 2], near)
     screen = np.stack(
         [camera.fx * seen[:, 0] / safe + camera.cx, camera.fy * seen[:, 1] / safe + camera.cy, 1 / safe], axis=1
     )
-    faces = mesh.faces[(seen[:, 2] > near)[mesh.faces].all(axis=1)]
-    _in_bands(rows, lambda top, end: _rasterise(screen, faces, SAMPLES, top, end, inverse, number))
+    drawn = (seen[:, 2] > near)[mesh.faces].all(axis=1)
+    faces, soft_faces = mesh.faces[drawn & ~is_soft], mesh.faces[drawn & is_soft]
+
+    def draw(top: int, end: int) -> None:
+        _rasterise(screen, faces, SAMPLES, top, end, inverse, number)
+        if len(soft_faces):
+            nearest[top:end] = inverse[top:end]
+            _rasterise(screen, soft_faces, SAMPLES, top, end, nearest, soft)
+
+    nearest = np.empty_like(inverse) if len(soft_faces) else inverse
+    _in_bands(rows, draw)
     rgb = np.empty((height, width, 3), np.uint8)
     alpha = np.empty((height, width), np.uint8)
     z = np.empty((height, width), np.float32)
     ground = np.asarray(background, np.float32)
+    looks = (screen, mesh.uv, mesh.alpha, *pyramid)
     _in_bands(
         height,
         lambda top, end: _shade(
-            screen, faces, mesh.uv, *pyramid, SAMPLES, inverse, number, ground, top, end, rgb, alpha, z
+            *looks, faces, soft_faces, SAMPLES, inverse, number, soft, ground, top, end, rgb, alpha, z
         ),
     )
     return Rendering(rgb, alpha, z, camera)
@@ -115,16 +126,18 @@ def _rotation(degrees: Vector) -> np.ndarray[tuple[int, int], np.dtype[np.float6
     return turn
 
 
-def _joined(meshes: tuple[Mesh, ...]) -> Mesh:
-    if len(meshes) == 1:
-        return meshes[0]
+def _joined(meshes: tuple[Mesh, ...]) -> tuple[Mesh, Bool]:
+    """All meshes as one, and which of its faces may be seen through."""
     starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
-    return Mesh(
+    opacity = [np.ones(len(mesh.vertices), np.float32) if mesh.alpha is None else mesh.alpha for mesh in meshes]
+    joined = Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
         np.concatenate([mesh.faces + np.int32(start) for mesh, start in zip(meshes, starts, strict=True)]),
         np.concatenate([mesh.uv for mesh in meshes]),
         np.concatenate([mesh.normals for mesh in meshes]),
+        alpha=np.concatenate(opacity),
     )
+    return joined, np.concatenate([np.full(len(mesh.faces), mesh.alpha is not None) for mesh in meshes])
 
 
 def _mip_pyramid(rgb: UInt8) -> tuple[UInt8, Int32]:
@@ -221,8 +234,11 @@ def _sample(texels, levels, u, v, detail, colour):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def _look_up(screen, faces, uv, texels, levels, face, x, y, colour):  # type: ignore[no-untyped-def]
-    """Add the texture of triangle `face` at the screen point (x, y) to `colour`, perspective-correct."""
+def _look_up(screen, uv, opacity, texels, levels, faces, face, x, y, colour):  # type: ignore[no-untyped-def]
+    """Add the texture of triangle `face` at the screen point (x, y) to `colour`, perspective-correct.
+
+    Returns the opacity there.
+    """
     a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
     ax, ay = screen[a, 0], screen[a, 1]
     bx, by = screen[b, 0] - ax, screen[b, 1] - ay
@@ -240,40 +256,58 @@ def _look_up(screen, faces, uv, texels, levels, face, x, y, colour):  # type: ig
     ratio = abs(texel_area * levels[0, 1] * levels[0, 2] / area)
     detail = max(0.5 * math.log2(max(ratio, 1.0)) - SHARPER, 0.0)
     _sample(texels, levels, u, v, detail, colour)
+    return min(max((wa * opacity[a] + wb * opacity[b] + wc * opacity[c]) / total, 0.0), 1.0)
 
 
 @numba.njit(cache=True, nogil=True)
 def _shade(  # type: ignore[no-untyped-def]
-    screen, faces, uv, texels, levels, samples, inverse, number, background, top, end, rgb, alpha, z
-):
-    """Resolve the samples of the pixel rows `top` to `end` into colours, coverage and distance."""
-    colour = np.zeros(3, np.float64)
+    screen, uv, opacity, texels, levels, faces, soft_faces, samples, inverse, number, soft, background,
+    top, end, rgb, alpha, z
+):  # fmt: skip
+    """Resolve the samples of the pixel rows `top` to `end` into colours, coverage and distance.
+
+    What may be seen through is laid over what is solid, the nearest of it alone.
+    """
+    colour, over = np.zeros(3, np.float64), np.zeros(3, np.float64)
+    count = samples * samples
     for row in range(top, end):
         for column in range(rgb.shape[1]):
-            nearest, farthest, hits = np.float32(0.0), np.float32(np.inf), 0
+            nearest, farthest, hits, layered = np.float32(0.0), np.float32(np.inf), 0, False
             front = -1
             for i in range(row * samples, (row + 1) * samples):
                 for j in range(column * samples, (column + 1) * samples):
+                    layered = layered or soft[i, j] >= 0
                     if number[i, j] >= 0:
                         hits += 1
                         if inverse[i, j] > nearest:
                             nearest, front = inverse[i, j], number[i, j]
                         farthest = min(farthest, inverse[i, j])
             colour[:] = 0.0
-            count = samples * samples
             distance = 1.0 / nearest if hits else np.inf
-            if hits == count and nearest - farthest <= SAME_SURFACE * nearest:
-                _look_up(screen, faces, uv, texels, levels, front, column + 0.5, row + 0.5, colour)
+            if hits == count and not layered and nearest - farthest <= SAME_SURFACE * nearest:
+                x, y = column + 0.5, row + 0.5
+                _look_up(screen, uv, opacity, texels, levels, faces, front, x, y, colour)
                 distance = 2.0 / (nearest + farthest)
+                covered = float(count)
             else:
+                covered = 0.0
                 for i in range(row * samples, (row + 1) * samples):
                     for j in range(column * samples, (column + 1) * samples):
+                        x, y = (j + 0.5) / samples, (i + 0.5) / samples
+                        share = 0.0
+                        over[:] = 0.0
+                        if soft[i, j] >= 0:
+                            share = _look_up(screen, uv, opacity, texels, levels, soft_faces, soft[i, j], x, y, over)
+                            colour += share * over
+                        over[:] = background
                         if number[i, j] >= 0:
-                            x, y = (j + 0.5) / samples, (i + 0.5) / samples
-                            _look_up(screen, faces, uv, texels, levels, number[i, j], x, y, colour)
-                for channel in range(3):
-                    colour[channel] = (colour[channel] + (count - hits) * background[channel]) / count
+                            over[:] = 0.0
+                            _look_up(screen, uv, opacity, texels, levels, faces, number[i, j], x, y, over)
+                            covered += 1.0 - share
+                        colour += (1.0 - share) * over
+                        covered += share
+                colour /= count
             for channel in range(3):
                 rgb[row, column, channel] = np.uint8(min(max(colour[channel] + 0.5, 0.0), 255.0))
-            alpha[row, column] = np.uint8(hits * 255 // count)
+            alpha[row, column] = np.uint8(covered * 255.0 / count + 0.5)
             z[row, column] = distance

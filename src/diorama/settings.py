@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from diorama.errors import SettingsError
 
-StageName = Literal["photo", "depth", "points", "mesh"]
+StageName = Literal["photo", "depth", "points", "mesh", "segments", "layers"]
 DepthKind = Literal["inverse", "metric"]
 
 
@@ -108,9 +108,23 @@ class Settings(BaseModel):
         100_000, stage="mesh", label="Triangle budget", unit="triangles", step=1000, ge=1000, le=4_000_000,
         why="A phone draws 100,000 at full frame rate; silhouettes and borders are kept first.",
     )  # fmt: skip
+
+    # ---- layers ------------------------------------------------------------------------------------------------
     camera_travel: float = _tunable(
-        8.0, stage="mesh", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
+        8.0, stage="layers", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
         why="How far the viewer may move sideways, as a share of the image diagonal at the nearest depth.",
+    )  # fmt: skip
+    inpaint: str = _tunable(
+        "auto", stage="layers", label="Inpainting", slider=False, min_length=1, max_length=64,
+        why="What imagines the hidden parts. 'auto': the best whose weights are here. 'openai' sends the picture away.",
+    )  # fmt: skip
+    border: float = _tunable(
+        1.0, stage="layers", label="Border", unit="× travel", step=0.05, ge=0, le=1,
+        why="How much of what the travel shows beyond the photo's frame is imagined.",
+    )  # fmt: skip
+    rim_width: float = _tunable(
+        1.5, stage="layers", label="Soft rim", unit="px", step=0.25, ge=0, le=4,
+        why="Width of the pixels on a silhouette that mix both sides: repainted behind, faded out in front.",
     )  # fmt: skip
 
     @classmethod
@@ -170,6 +184,12 @@ class Settings(BaseModel):
 
 
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+
+STEP_STAGES: dict[str, tuple[StageName, ...]] = {
+    "original": ("photo", "depth", "points", "mesh"),
+    "enhanced": ("segments", "layers"),
+}
+"""The stages of each step, in order; a step's stages come after those of the steps before it."""
 
 
 def _extra(field: FieldInfo) -> dict[str, Any]:

@@ -238,6 +238,7 @@ class Mesh:
     normals: Float32  # (N, 3), unit, towards the viewer (z < 0 for a surface that faces the camera)
     name: str = "photo"
     alpha: Float32 | None = None  # (N,), 0..1, rim opacity; None: opaque
+    imagined: bool = False  # not seen in the photo
 
     def __post_init__(self) -> None:
         _check(self.vertices, "vertices", np.float32, None, 3)
@@ -345,6 +346,18 @@ class Segments:
 
 
 @dataclass(frozen=True)
+class Layered:
+    """Visible and imagined surfaces: what step 3 makes of the point grid."""
+
+    atlas: UInt8  # (H, W, 3), the texture of all meshes
+    meshes: tuple[Mesh, ...]
+    imagined: float  # area that was imagined, as a share of the photo's
+
+    def __post_init__(self) -> None:
+        _check(self.atlas, "atlas", np.uint8, None, None, 3)
+
+
+@dataclass(frozen=True)
 class StageReport:
     """What one stage did, for `scene.report`, the page and the GLB's extras."""
 
@@ -361,13 +374,20 @@ class Scene:
     """What Diorama makes: everything needed to look at it, save it and work on."""
 
     step: Step
-    photo: Photo  # at texture size: its pixels are the texture of `meshes`
+    photo: Photo  # at texture size
     depth: DepthMap  # at processing size
     points: PointCloud
     cuts: Cuts
     meshes: tuple[Mesh, ...]
     settings: Settings
     report: tuple[StageReport, ...]
+    segments: Segments | None = None  # from step "enhanced" on
+    atlas: UInt8 | None = None  # (H, W, 3), texture of the layered meshes; None: the photo is the texture
+
+    @property
+    def texture(self) -> UInt8:
+        """(H, W, 3), what the meshes' texture coordinates refer to."""
+        return self.photo.rgb if self.atlas is None else self.atlas
 
     @property
     def camera(self) -> Camera:

@@ -63,3 +63,8 @@ def fill(
     from diorama.inpaint import bundled
 
     return bundled.fill(rgb, hole, usable, disparity.astype(np.float32, copy=False))
+
+
+def choose(name: str) -> tuple[str, str]:
+    """TEMPORARY"""
+    return "bundled", "x"

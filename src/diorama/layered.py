@@ -1,0 +1,304 @@
+"""The AI-enhanced scene: visible and imagined surfaces as named meshes over one texture atlas.
+
+The atlas is a stack of panels, each a picture of the widened grid: first what is visible, continued beyond the frame,
+at the photo's own resolution; then one for each hidden surface at the grid's. What a panel doesn't show is filled with
+what it does, so that compression and filtering find nothing else at a chart's edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from diorama.cuts import near_inverse_depth
+from diorama.layers import LayeredDepth, Surface, find_layers
+from diorama.mesh import triangulate
+from diorama.rims import ribbon, unmix
+from diorama.settings import Settings
+from diorama.types import Bool, Cuts, Float32, Layered, Mesh, Photo, PointCloud, Segments, UInt8
+
+Fill = Callable[[UInt8, Bool, Bool, Float32], UInt8]
+"""(rgb, hole, known, disparity) -> rgb; see `inpaint.fill`."""
+
+OVERLAP = 2
+"""Pixels by which an imagined surface goes on under the visible one that it continues: no crack opens at the seam."""
+
+BEHIND = 0.97
+"""Share of the disparity there, so that the visible surface wins; reduced meshes are a per cent or so off."""
+
+FARTHEST = 0.85
+"""Share of the smallest disparity at which the backdrop stands."""
+
+BACKDROP_STEP = 8
+"""Pixels of the grid to one of the backdrop's: it is only ever seen through pinholes."""
+
+MIN_TRIANGLES = 1000
+UNLIMITED = 10_000_000
+
+BACKDROP = "Backdrop"
+
+
+def build(
+    points: PointCloud, cuts: Cuts, photo: Photo, segments: Segments, settings: Settings, fill: Fill
+) -> tuple[Layered, tuple[str, ...]]:
+    """Imagine what the allowed travel can show, and build everything as meshes.
+
+    Args:
+        points, cuts, segments: at processing size.
+        photo: at texture size.
+        fill: the inpainter.
+
+    Returns:
+        The layered scene and warnings.
+    """
+    scale, depth = _layers(points, cuts, settings)
+    visible = depth.surfaces[0]
+    margin = depth.margin
+    clean_rgb = unmix(points.rgb, cuts, settings.rim_width)
+    grid_rgb = _wide(clean_rgb, margin)
+    beyond = visible.there & ~depth.inside
+    first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity)
+    panels = [first]
+    for surface in depth.surfaces[1:]:
+        guide = np.where(surface.there, surface.disparity, visible.disparity)
+        panels.append(fill(first, surface.there, visible.there & ~surface.there, guide))
+    repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin)
+    atlas = _Atlas(depth, photo, panels, repainted, settings.texture_size)
+
+    budget = _budgets(depth, settings.triangles)
+    names = _Names(segments, depth)
+    pieces: list[Mesh] = []
+    warnings: tuple[str, ...] = ()
+    for number, surface in enumerate(depth.surfaces):
+        shown = surface if number == 0 else _overlapping(surface, depth)
+        mesh, said = _triangulated(shown, scale, depth, budget[number])
+        warnings += said if number == 0 else ()
+        pieces += names.split(mesh, surface, atlas.place(mesh, number))
+    pieces += _ribbons(depth, scale, settings, names, atlas)
+    if points.opaque is None:
+        pieces.append(_backdrop(depth, scale, atlas))
+    imagined = sum(int(np.count_nonzero(s.there)) for s in depth.surfaces[1:]) + int(np.count_nonzero(beyond))
+    return Layered(atlas.rgb, tuple(pieces), imagined / points.z.size), warnings
+
+
+def _layers(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[np.float32, LayeredDepth]:
+    # Pixels of parallax at the allowed travel, the unit of everything here.
+    reach = settings.camera_travel / 100 * points.camera.diagonal
+    scale = np.float32(reach / near_inverse_depth(points))
+    threshold = settings.cut_threshold / 100 * reach
+    disparity = np.asarray(scale * points.inverse_depth, np.float32)
+    return scale, find_layers(disparity, cuts, points.camera, threshold, points.opaque, settings.border)
+
+
+def _wide(picture: UInt8, margin: int) -> UInt8:
+    return np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+
+
+def _wide_mask(opaque: Bool | None, depth: LayeredDepth) -> Bool:
+    return depth.inside if opaque is None else np.pad(opaque, depth.margin)
+
+
+def _budgets(depth: LayeredDepth, triangles: int) -> list[int]:
+    """Triangles for each surface, by its area; the visible one counts twice."""
+    area = [np.count_nonzero(surface.there) * (2 if k == 0 else 1) for k, surface in enumerate(depth.surfaces)]
+    return [max(MIN_TRIANGLES, int(triangles * a / sum(area))) for a in area]
+
+
+def _overlapping(surface: Surface, depth: LayeredDepth) -> Surface:
+    """The surface, going on a little under those that it continues."""
+    import cv2
+
+    visible = depth.surfaces[0]
+    grown = cv2.dilate(surface.there.astype(np.uint8), np.ones((2 * OVERLAP + 1,) * 2, np.uint8)) > 0
+    grown &= visible.there & ~depth.near_side | surface.there
+    added = grown & ~surface.there
+    disparity = np.where(added, surface.disparity * np.float32(BEHIND), surface.disparity).astype(np.float32)
+    lost = grown[:, 1:] != grown[:, :-1], grown[1:] != grown[:-1]
+    inner = surface.there[:, 1:] & surface.there[:, :-1], surface.there[1:] & surface.there[:-1]
+    jump = surface.jump
+    right = np.where(inner[0], surface.cuts.right, np.abs(np.diff(disparity, axis=1)) > jump) | lost[0]
+    down = np.where(inner[1], surface.cuts.down, np.abs(np.diff(disparity, axis=0)) > jump) | lost[1]
+    return replace(surface, disparity=disparity, there=grown, cuts=Cuts(right, down))
+
+
+def _triangulated(
+    surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int
+) -> tuple[Mesh, tuple[str, ...]]:
+    z = np.ascontiguousarray(scale / np.maximum(surface.disparity, np.float32(1e-3)), np.float32)
+    blank = np.broadcast_to(np.uint8(0), (*z.shape, 3))
+    return triangulate(PointCloud(z, blank, surface.there, depth.camera, surface.there), surface.cuts, budget)
+
+
+class _Names:
+    """Splits a mesh into the segments that its triangles belong to."""
+
+    def __init__(self, segments: Segments, depth: LayeredDepth) -> None:
+        self.items = {item.id: item.name for item in segments.items}
+        self.labels = np.pad(segments.labels, depth.margin, mode="edge")
+        self.inside = depth.inside
+
+    def split(self, mesh: Mesh, surface: Surface, uv: Float32, *, ribbon: bool = False) -> list[Mesh]:
+        """A mesh a segment, what is seen in the photo apart from what is imagined."""
+        height, width = self.labels.shape
+        middle = mesh.uv[mesh.faces].mean(axis=1)
+        column = np.clip((middle[:, 0] * width).astype(np.int64), 0, width - 1)
+        row = np.clip((middle[:, 1] * height).astype(np.int64), 0, height - 1)
+        seed = surface.seed[row, column]
+        label = np.where(seed >= 0, self.labels.ravel()[np.maximum(seed, 0)], self.labels[row, column])
+        imagined = ~self.inside[row, column] | ((seed >= 0) & (not ribbon))
+        parts = []
+        for name_id in np.unique(label):
+            for unseen in (False, True):
+                chosen = (label == name_id) & (imagined == unseen)
+                if chosen.any():
+                    name = self.items.get(int(name_id), BACKDROP)
+                    kind = ", rim" if ribbon else ", imagined" if unseen else ""
+                    parts.append(_part(mesh, uv, chosen, name + kind, unseen))
+        return parts
+
+
+def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool) -> Mesh:
+    faces = mesh.faces[chosen]
+    used = np.zeros(len(mesh.vertices), bool)
+    used[faces.ravel()] = True
+    number = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    alpha = None if mesh.alpha is None else mesh.alpha[used]
+    return Mesh(
+        mesh.vertices[used], number[faces].astype(np.int32), uv[used], mesh.normals[used], name, alpha, imagined
+    )
+
+
+def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: _Names, atlas: _Atlas) -> list[Mesh]:
+    """The foreground's soft edges: its own depth and colour, fading out over the background."""
+    visible = depth.surfaces[0]
+    allowed = visible.there & depth.far_side_within(settings.rim_width)
+    there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width)
+    if not there.any():
+        return []
+    disparity = np.where(there, visible.disparity.ravel()[source], visible.disparity).astype(np.float32)
+    # Only where the foreground really stands in front.
+    there &= disparity > visible.disparity + visible.jump / 2
+    if not there.any():
+        return []
+    right = (np.abs(np.diff(disparity, axis=1)) > visible.jump) | (there[:, 1:] != there[:, :-1])
+    down = (np.abs(np.diff(disparity, axis=0)) > visible.jump) | (there[1:] != there[:-1])
+    surface = Surface(disparity, there, Cuts(right, down), np.where(there, source, -1).astype(np.int32), visible.jump)
+    mesh, _ = _triangulated(surface, scale, depth, UNLIMITED)
+    height, width = there.shape
+    # A corner takes what the ribbon's pixels around it have.
+    column, row = (mesh.uv[:, 0] * width).round().astype(int), (mesh.uv[:, 1] * height).round().astype(int)
+    weight = np.zeros((height + 1, width + 1), np.float32)
+    faded = np.zeros_like(weight)
+    along = np.zeros((2, *weight.shape), np.float32)
+    position = np.unravel_index(source, source.shape)
+    for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        window = np.s_[dy : dy + height, dx : dx + width]
+        weight[window] += there
+        faded[window] += opacity * there
+        for axis in (0, 1):
+            along[axis][window] += (position[axis] + 0.5) * there
+    some = np.maximum(weight, 1)
+    alpha = np.clip((faded / some)[row, column], 0, 1).astype(np.float32)
+    uv = np.stack([(along[1] / some)[row, column] / width, (along[0] / some)[row, column] / height], axis=1)
+    mesh = replace(mesh, alpha=alpha)
+    return names.split(mesh, surface, atlas.place_uv(uv.astype(np.float32), 0), ribbon=True)
+
+
+def _backdrop(depth: LayeredDepth, scale: np.float32, atlas: _Atlas) -> Mesh:
+    """A plane behind everything, over the whole widened frame: where two edges meet a pinhole may open."""
+    visible = depth.surfaces[0].disparity
+    camera = depth.camera
+    z = scale / (np.float32(FARTHEST) * visible.min())
+    corners = np.array([(0, 0), (0, 1), (1, 1), (1, 0)], np.float32)
+    x = (corners[:, 0] * camera.width - camera.cx) / camera.fx * z
+    y = (corners[:, 1] * camera.height - camera.cy) / camera.fy * z
+    vertices = np.stack([x, y, np.full(4, z)], axis=1).astype(np.float32)
+    faces = np.array([(0, 1, 2), (0, 2, 3)], np.int32)
+    normals = np.tile(np.array([0, 0, -1], np.float32), (4, 1))
+    return Mesh(vertices, faces, atlas.place_uv(corners, -1), normals, BACKDROP, None, True)
+
+
+class _Atlas:
+    """The panels in one picture, and where each is."""
+
+    def __init__(self, depth: LayeredDepth, photo: Photo, panels: list[UInt8], repainted: Bool, limit: int) -> None:
+        height, width = depth.inside.shape
+        # The visible panel at the photo's resolution, as far as the atlas may be large.
+        wanted = photo.width / (width - 2 * depth.margin)
+        rest = sum(1 for _ in panels[1:]) + 1 / BACKDROP_STEP
+        tall = width > height
+        side, other = (height, width) if tall else (width, height)
+        factor = min(wanted, limit / other, max((limit - rest * side) / side, 1.0))
+        size = round(width * factor), round(height * factor)
+        pictures = [_visible_panel(panels[0], repainted, photo, depth, size)]
+        for surface, panel in zip(depth.surfaces[1:], panels[1:], strict=True):
+            pictures.append(_padded_out(panel, surface.there))
+        pictures.append(_backdrop_panel(panels[0], depth))
+        self.tall = tall
+        ends = [picture.shape[0 if tall else 1] for picture in pictures]
+        self.starts = np.cumsum([0, *ends[:-1]])
+        total = int(sum(ends)), max(picture.shape[1 if tall else 0] for picture in pictures)
+        self.rgb: UInt8 = np.full((*(total if tall else total[::-1]), 3), 128, np.uint8)
+        self.sizes = [picture.shape[:2] for picture in pictures]
+        for start, picture in zip(self.starts, pictures, strict=True):
+            top, left = (start, 0) if tall else (0, start)
+            self.rgb[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+
+    def place(self, mesh: Mesh, panel: int) -> Float32:
+        """The mesh's texture coordinates, from those over the grid to those over the atlas."""
+        return self.place_uv(mesh.uv, panel)
+
+    def place_uv(self, uv: Float32, panel: int) -> Float32:
+        height, width = self.sizes[panel]
+        # Half a pixel inside, so that filtering stays in the panel.
+        x = np.clip(uv[:, 0] * width, 0.5, width - 0.5) + (0 if self.tall else self.starts[panel])
+        y = np.clip(uv[:, 1] * height, 0.5, height - 0.5) + (self.starts[panel] if self.tall else 0)
+        return np.stack([x / self.rgb.shape[1], y / self.rgb.shape[0]], axis=1).astype(np.float32)
+
+
+def _visible_panel(grid: UInt8, repainted: Bool, photo: Photo, depth: LayeredDepth, size: tuple[int, int]) -> UInt8:
+    """The widened grid's picture at `size`, with the photo's own pixels inside the frame unless they were repainted."""
+    import cv2
+
+    height, width = depth.inside.shape
+    margin = depth.margin
+    if size == (width, height) and photo.width == width - 2 * margin:
+        return grid
+    panel = np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    sharp = panel.copy()
+    # The frame needn't begin on a pixel of the panel, so the photo is warped into it rather than pasted.
+    sx, sy = size[0] / width, size[1] / height
+    fx, fy = (width - 2 * margin) * sx / photo.width, (height - 2 * margin) * sy / photo.height
+    matrix = np.array([[fx, 0, margin * sx + 0.5 * fx - 0.5], [0, fy, margin * sy + 0.5 * fy - 0.5]])
+    source = photo.rgb if fx > 0.99 else cv2.GaussianBlur(photo.rgb, (0, 0), 0.35 / fx)
+    cv2.warpAffine(source, matrix, size, dst=sharp, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+    soft = cv2.resize(repainted.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[..., None]
+    return np.asarray(np.round(soft * panel + (1 - soft) * sharp), np.uint8)
+
+
+def _padded_out(panel: UInt8, there: Bool) -> UInt8:
+    """What the panel doesn't show takes the colour of the nearest part that it does."""
+    from scipy import ndimage
+
+    nearest = ndimage.distance_transform_edt(~there, return_distances=False, return_indices=True)
+    return np.ascontiguousarray(panel[tuple(nearest)])
+
+
+def _backdrop_panel(panel: UInt8, depth: LayeredDepth) -> UInt8:
+    """The farther half of what is visible, blurred over the rest."""
+    import cv2
+
+    visible = depth.surfaces[0]
+    far = visible.there & (visible.disparity <= np.median(visible.disparity[visible.there]))
+    height, width = far.shape
+    size = max(1, width // BACKDROP_STEP), max(1, height // BACKDROP_STEP)
+    weight = cv2.resize(far.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(panel * far[..., None].astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    total, share = np.zeros_like(colour), np.zeros_like(weight)
+    for sigma in (1, 2, 4, 8, 16, 32, 64):
+        left = np.where(share > 0.02, np.float32(1e-3), np.float32(1))
+        total += cv2.GaussianBlur(colour, (0, 0), sigma) * left[..., None]
+        share += cv2.GaussianBlur(weight, (0, 0), sigma) * left
+    return np.clip(total / np.maximum(share, 1e-6)[..., None] + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,237 @@
+"""What the photo hides, as a layered depth image: how far behind each depth edge, and at what depth.
+
+How much must be imagined follows from the geometry alone: a background of disparity b behind an edge of disparity e is
+uncovered for e - b pixels when the viewer moves to the end of the allowed travel, and a surface at the picture's border
+for its own disparity. Disparities here are in those units: pixels of the grid at the allowed travel.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from diorama.types import Bool, Camera, Cuts, Float32, Int32
+
+DIAGONAL = 1.2
+"""The viewer may move along both axes at once: reach a little farther than along one."""
+
+SLACK = 3
+"""Pixels imagined beyond what geometry asks for: depth is not exact."""
+
+DEPTH = 4
+"""Hidden surfaces a pixel: a narrow middle surface needs one behind it that goes on behind its neighbour too."""
+
+RELAXATIONS = 60
+"""Sweeps that spread depth evenly between the edges of a hidden surface; bands are tens of pixels wide."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One layer of the layered depth image, on the widened grid."""
+
+    disparity: Float32  # (H, W) pixels at the allowed travel; of the surface in front where `there` is False
+    there: Bool  # (H, W)
+    cuts: Cuts
+    seed: Int32  # (H, W) flat index of the visible pixel that is continued here; -1 elsewhere, or where it is visible
+    jump: float  # difference from which two disparities are different surfaces
+
+
+@dataclass(frozen=True)
+class LayeredDepth:
+    """The visible surface, continued beyond the frame, and the hidden ones behind it, nearest first."""
+
+    margin: int  # the grid is wider by so many pixels on all sides
+    camera: Camera  # of the widened grid
+    inside: Bool  # (H, W) the photo's frame
+    near_side: Bool  # (H, W) visible pixels in front at a cut
+    far_side: Bool  # (H, W) visible pixels behind at a cut
+    surfaces: tuple[Surface, ...]  # the visible one first
+
+    def far_side_within(self, width: float) -> Bool:
+        """(H, W) visible pixels behind at a cut and their neighbours up to `width` pixels from it."""
+        import cv2
+
+        side = 2 * math.ceil(width) + 1
+        return cv2.dilate(self.far_side.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
+
+
+def find_layers(
+    disparity: Float32, cuts: Cuts, camera: Camera, threshold: float, opaque: Bool | None = None, border: float = 1.0
+) -> LayeredDepth:
+    """Find every surface that the allowed travel can show.
+
+    Args:
+        disparity: (H, W) of the visible surface, in pixels at the allowed travel.
+        cuts: links that no surface crosses.
+        camera: of the grid.
+        threshold: smallest jump, in the same pixels, between a surface and one behind it.
+        opaque: (H, W), where there is a surface at all; None: everywhere.
+        border: share of what the travel shows beyond the frame that is wanted.
+    """
+    margin = math.ceil(float(disparity.max()) * DIAGONAL) + SLACK
+    visible = np.pad(disparity, margin, mode="edge")
+    wide_cuts = _continue_cuts(cuts, margin)
+    needed, inside = _frame(visible, margin, border)
+    near, far = _edges(visible, wide_cuts)
+    if opaque is not None:
+        # A cut-out has nothing behind it and nothing around it.
+        needed = np.pad(opaque, margin)
+        both = needed.flat[near] & needed.flat[far]
+        near, far = near[both], far[both]
+    near_side, far_side = np.zeros(visible.shape, bool), np.zeros(visible.shape, bool)
+    near_side.flat[near], far_side.flat[far] = True, True
+
+    surfaces = [Surface(visible, needed, wide_cuts, np.full(visible.shape, -1, np.int32), threshold)]
+    flat = visible.ravel()
+    gap = flat[near] - flat[far]
+    order = np.lexsort((far, -gap))[: np.count_nonzero(gap > threshold)]
+    near, far, gap = near[order], far[order], gap[order]
+    first = np.unique(near, return_index=True)[1]
+    sources = near[first], np.full(len(first), 5, np.int32), far[first], (gap[first] * DIAGONAL + SLACK) * 5
+    front, under = visible, needed
+    for layer in range(DEPTH if len(first) else 0):
+        distance, owner, reach = _spread(front, under, flat, *sources, np.float32(threshold), layer == 0)
+        hidden = owner >= 0
+        if not hidden.any():
+            break
+        behind = np.where(hidden, flat[np.maximum(owner, 0)], front).astype(np.float32)
+        _relax(behind, visible, hidden, threshold, RELAXATIONS)
+        behind = np.where(hidden, np.minimum(behind, front - threshold / 2), front).astype(np.float32)
+        surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
+        pixels = np.flatnonzero(hidden).astype(np.int32)
+        sources = pixels, distance.ravel()[pixels], owner.ravel()[pixels], reach.ravel()[pixels]
+        front, under = behind, hidden
+    return LayeredDepth(margin, widen(camera, margin), inside, near_side, far_side, tuple(surfaces))
+
+
+def widen(camera: Camera, margin: int) -> Camera:
+    """The same camera with `margin` more pixels on all sides."""
+    width, height = camera.width + 2 * margin, camera.height + 2 * margin
+    return Camera(camera.fx, camera.fy, camera.cx + margin, camera.cy + margin, width, height, camera.source)
+
+
+def _continue_cuts(cuts: Cuts, margin: int) -> Cuts:
+    """Beyond each side of the frame the cuts along that side go straight on."""
+    right = np.pad(cuts.right, margin, mode="edge")
+    down = np.pad(cuts.down, margin, mode="edge")
+    right[:, :margin] = right[:, -margin:] = False
+    down[:margin] = down[-margin:] = False
+    return Cuts(right, down)
+
+
+def _frame(visible: Float32, margin: int, border: float) -> tuple[Bool, Bool]:
+    """Which pixels of the widened grid the travel can bring into view, and which are the photo's."""
+    height, width = visible.shape
+    beyond_x = np.abs(np.arange(width) - (width - 1) / 2) - ((width - 1) / 2 - margin)
+    beyond_y = np.abs(np.arange(height) - (height - 1) / 2) - ((height - 1) / 2 - margin)
+    beyond = np.maximum(beyond_x, beyond_y[:, None])
+    return beyond <= border * (visible * DIAGONAL + SLACK), beyond <= 0
+
+
+def _edges(visible: Float32, cuts: Cuts) -> tuple[Int32, Int32]:
+    """Flat indices of the near and the far pixel of every cut link."""
+    index = np.arange(visible.size, dtype=np.int32).reshape(visible.shape)
+    one = np.concatenate([index[:, :-1][cuts.right], index[:-1][cuts.down]])
+    other = np.concatenate([index[:, 1:][cuts.right], index[1:][cuts.down]])
+    swap = visible.ravel()[one] < visible.ravel()[other]
+    return np.where(swap, other, one), np.where(swap, one, other)
+
+
+def _jumps(disparity: Float32, there: Bool, threshold: float) -> Cuts:
+    right = np.abs(np.diff(disparity, axis=1)) > threshold
+    down = np.abs(np.diff(disparity, axis=0)) > threshold
+    return Cuts(right | (there[:, 1:] != there[:, :-1]), down | (there[1:] != there[:-1]))
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(front, under, flat, pixels, starts, owners, reaches, threshold, keep):  # type: ignore[no-untyped-def]
+    """Continue each background from its edge under the surface in front of it.
+
+    Dijkstra's algorithm with buckets; chamfer distances, 5 a pixel and 7 a diagonal. Each source is a pixel with the
+    distance that its background has come already, the visible pixel that is continued and how far that may go. A
+    background goes on under pixels of `under` whose `front` is nearer by more than the threshold. With `keep` the
+    sources are results themselves.
+
+    Returns, each (H, W): distance, owner (-1: nothing came here) and reach.
+    """
+    height, width = front.shape
+    size = height * width
+    over, allowed = front.ravel(), under.ravel()
+    distance = np.full(size, 2**30, np.int32)
+    owner = np.full(size, -1, np.int32)
+    reach = np.zeros(size, np.float32)
+    room = 3 * size + len(pixels) + 16
+    item = np.empty(room, np.int32)
+    item_owner = np.empty(room, np.int32)
+    item_reach = np.empty(room, np.float32)
+    following = np.empty(room, np.int32)
+    deepest = 0
+    for k in range(len(pixels)):
+        deepest = max(deepest, int(reaches[k]) + 8)
+    heads = np.full(deepest + 9, -1, np.int32)
+    used = 0
+    for k in range(len(pixels)):
+        p = pixels[k]
+        if keep:
+            if not allowed[p]:
+                continue
+            distance[p], owner[p], reach[p] = starts[k], owners[k], reaches[k]
+        item[used], item_owner[used], item_reach[used] = p, owners[k], reaches[k]
+        following[used] = heads[starts[k]]
+        heads[starts[k]] = used
+        used += 1
+    for bucket in range(deepest):
+        while heads[bucket] >= 0:
+            entry = heads[bucket]
+            heads[bucket] = following[entry]
+            p, mine, limit = item[entry], item_owner[entry], item_reach[entry]
+            if distance[p] != 2**30 and (distance[p] < bucket or owner[p] != mine):
+                continue
+            base = flat[mine]
+            py, px = p // width, p % width
+            for dy in range(-1, 2):
+                for dx in range(-1, 2):
+                    y, x = py + dy, px + dx
+                    if (dy == 0 and dx == 0) or y < 0 or x < 0 or y >= height or x >= width:
+                        continue
+                    n = y * width + x
+                    step = bucket + (7 if dy != 0 and dx != 0 else 5)
+                    if step >= distance[n] or step > limit or not allowed[n] or used >= room:
+                        continue
+                    if over[n] - base <= threshold:
+                        continue
+                    distance[n], owner[n], reach[n] = step, mine, limit
+                    item[used], item_owner[used], item_reach[used] = n, mine, limit
+                    following[used] = heads[step]
+                    heads[step] = used
+                    used += 1
+    shape = (height, width)
+    return distance.reshape(shape), owner.reshape(shape), reach.reshape(shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def _relax(behind, visible, hidden, threshold, sweeps):  # type: ignore[no-untyped-def]
+    """Even out the hidden surfaces in place: each pixel becomes the mean of its neighbours on the same surface, hidden
+    or visible (Gauss-Seidel on Laplace's equation, its edges held by the visible background)."""
+    height, width = behind.shape
+    for sweep in range(sweeps):
+        for row in range(height):
+            y = row if sweep % 2 == 0 else height - 1 - row
+            for column in range(width):
+                x = column if sweep % 2 == 0 else width - 1 - column
+                if not hidden[y, x]:
+                    continue
+                total, count = 0.0, 0
+                for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+                    v, u = y + dy, x + dx
+                    if v < 0 or u < 0 or v >= height or u >= width:
+                        continue
+                    there = behind[v, u] if hidden[v, u] else visible[v, u]
+                    if abs(there - behind[y, x]) <= threshold:
+                        total += there
+                        count += 1
+                if count:
+                    behind[y, x] = total / count

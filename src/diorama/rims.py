@@ -1,0 +1,131 @@
+"""Silhouettes: pixels in which a lens has mixed foreground and background belong to neither.
+
+Each side gets the colour of its own interior back, and the foreground a ribbon beyond its edge that fades out, so that
+the mix is made anew wherever the camera stands.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from diorama.types import Bool, Cuts, Float32, Int32, UInt8
+
+OPACITY = 0.6
+"""Of the ribbon where it begins: an edge in focus is half covered at its middle."""
+
+SEPARABLE = 24.0
+"""Colour difference, in 8-bit steps, from which a mix of two sides can be told from either."""
+
+RESIDUAL = 0.35
+"""A pixel counts as mixed when it lies this near the line between both sides' colours, as a share of its length."""
+
+
+def unmix(rgb: UInt8, cuts: Cuts, width: float) -> UInt8:
+    """Give mixed pixels within `width` pixels of a cut the colour of their own side's interior.
+
+    A pixel is mixed when its colour lies between those of both sides (Hasinoff et al. 2006 solve for the same mix).
+    What stands out from both, such as a highlight on a rim, stays.
+    """
+    reach = math.ceil(width)
+    if reach == 0 or not (cuts.right.any() or cuts.down.any()):
+        return rgb
+    at_edge = touching(cuts)
+    rim = at_edge
+    for _ in range(reach - 1):
+        rim = rim | _spread_mask(rim, cuts)
+    own, found = _from_interior(rgb.astype(np.float32), ~rim, cuts, reach + 1)
+    other, seen = _across(own, found, cuts)
+    for _ in range(reach - 1):
+        other, seen = _grow(other, seen, cuts)
+    chosen = rim & found & seen
+    colour, mine, theirs = rgb[chosen].astype(np.float32), own[chosen], other[chosen]
+    line = theirs - mine
+    length = np.linalg.norm(line, axis=1)
+    share = ((colour - mine) * line).sum(axis=1) / np.maximum(length, 1e-6) ** 2
+    rest = np.linalg.norm(colour - mine - np.clip(share, 0, 1)[:, None] * line, axis=1)
+    mixed = (length > SEPARABLE) & (share > 0.1) & (rest < RESIDUAL * length)
+    result = rgb.copy()
+    result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
+    return result
+
+
+def touching(cuts: Cuts) -> Bool:
+    """Pixels with a cut at one of their sides."""
+    mask = np.zeros((cuts.right.shape[0], cuts.down.shape[1]), bool)
+    mask[:, :-1] |= cuts.right
+    mask[:, 1:] |= cuts.right
+    mask[:-1] |= cuts.down
+    mask[1:] |= cuts.down
+    return mask
+
+
+def ribbon(near_side: Bool, allowed: Bool, width: float) -> tuple[Bool, Int32, Float32]:
+    """The pixels just beyond the foreground's edges.
+
+    Args:
+        near_side: (H, W) pixels in front at a cut.
+        allowed: (H, W) where a ribbon may lie.
+        width: pixels.
+
+    Returns:
+        The ribbon (H, W), the flat index of the foreground pixel that each pixel continues, and its opacity.
+    """
+    from scipy import ndimage
+
+    if not near_side.any() or width <= 0:
+        empty = np.zeros(near_side.shape, bool)
+        return empty, np.zeros(near_side.shape, np.int32), np.zeros(near_side.shape, np.float32)
+    distance, nearest = ndimage.distance_transform_edt(~near_side, return_indices=True)
+    there = allowed & (distance > 0) & (distance < width + 1)
+    source = np.ravel_multi_index(tuple(nearest), near_side.shape).astype(np.int32)
+    opacity = OPACITY * np.clip(1 - (distance - 0.5) / (width + 0.5), 0, 1)
+    return there, source, np.where(there, opacity, 0).astype(np.float32)
+
+
+def _links(cuts: Cuts) -> tuple[tuple[Bool, tuple[slice, slice], tuple[slice, slice]], ...]:
+    """For each of the four directions: where the link is whole, and the windows of the pixels it leads to and from."""
+    rows, columns = slice(None), slice(None)
+    left, right = (rows, slice(None, -1)), (rows, slice(1, None))
+    top, bottom = (slice(None, -1), columns), (slice(1, None), columns)
+    across, along = ~cuts.right, ~cuts.down
+    return (across, left, right), (across, right, left), (along, top, bottom), (along, bottom, top)
+
+
+def _spread_mask(mask: Bool, cuts: Cuts) -> Bool:
+    grown = mask.copy()
+    for whole, to, source in _links(cuts):
+        grown[to] |= mask[source] & whole
+    return grown
+
+
+def _grow(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
+    """Unknown pixels become the mean of their known neighbours on the same surface."""
+    total = np.zeros_like(values)
+    count = np.zeros(known.shape, np.float32)
+    for whole, to, source in _links(cuts):
+        use = known[source] & whole & ~known[to]
+        total[to] += np.where(use[..., None], values[source], 0)
+        count[to] += use
+    new = count > 0
+    return np.where(new[..., None], total / np.maximum(count, 1)[..., None], values), known | new
+
+
+def _from_interior(values: Float32, interior: Bool, cuts: Cuts, steps: int) -> tuple[Float32, Bool]:
+    known = interior
+    for _ in range(steps):
+        values, known = _grow(values, known, cuts)
+    return values, known
+
+
+def _across(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
+    """At each pixel with a cut, the mean of what stands on the other sides."""
+    total = np.zeros_like(values)
+    count = np.zeros(known.shape, np.float32)
+    for whole, to, source in _links(cuts):
+        use = known[source] & ~whole
+        total[to] += np.where(use[..., None], values[source], 0)
+        count[to] += use
+    mean: Float32 = total / np.maximum(count, np.float32(1))[..., None]
+    return mean, count > 0
