@@ -154,4 +154,6 @@ def relabelled(labels: Int32, order: Sequence[int]) -> Int32:
 
 def there(points: PointCloud) -> Bool:
     """(H, W): where the photo is opaque."""
-    return np.ones(points.z.shape, np.bool_) if points.opaque is None else points.opaque
+    if points.opaque is not None:
+        return points.opaque
+    return np.ones(points.z.shape, np.bool_)
