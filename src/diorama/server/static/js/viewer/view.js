@@ -78,7 +78,7 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
     renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
     renderer.setSize(width, height, false);
     lens(camera, job.camera, width / height);
-    modes.fit(height * renderer.getPixelRatio(), camera);
+    modes.fit(height * renderer.getPixelRatio(), renderer.getPixelRatio(), camera);
     // At once: a resized canvas is blank until it is drawn again.
     renderer.render(scene, camera);
     request();
