@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from diorama.errors import UnknownModelError
@@ -11,8 +10,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Fill = Callable[[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]], NDArray[np.uint8]]
-
 
 def fill(
     rgb: NDArray[np.uint8],
@@ -20,6 +17,7 @@ def fill(
     known: NDArray[np.bool_],
     *,
     disparity: NDArray[np.float32] | None = None,
+    visible: NDArray[np.float32] | None = None,
     model: str = "bundled",
 ) -> NDArray[np.uint8]:
     """Imagine the colours of `hole`.
@@ -27,10 +25,14 @@ def fill(
     Args:
         rgb: (H, W, 3) uint8 picture, 8x8 or larger.
         hole: (H, W) bool, what to fill; may touch the border and span whole rows.
-        known: (H, W) bool, what may be looked at and copied; pixels of `hole` never count. The rest of the picture
-            (the foreground in front of the hole, rims of mixed pixels) has no influence on the result at all.
+        known: (H, W) bool, what may be looked at and copied; pixels of `hole` don't count unless `visible` is
+            given. The rest of the picture (the foreground in front of the hole, rims of mixed pixels) has no influence
+            on the result at all.
         disparity: (H, W) float32 pixels of parallax, larger is nearer: of the surface at every known pixel and of the
             imagined background inside the hole. A hole is filled from surfaces about as far or farther. None: flat.
+        visible: (H, W) float32 disparity of the surface that `rgb` shows, where a pixel of `hole` may show one surface
+            and hide another: known pixels of `hole` then count as well, for holes behind other, nearer surfaces. None:
+            known pixels have the depth given by `disparity`, and those of `hole` show nothing that could be used.
         model: a backend's name (see `models`).
 
     Returns:
@@ -53,13 +55,16 @@ def fill(
         raise ValueError(f"disparity must be {hole.shape} and finite where it is used, not {disparity.shape}")
     if model != "bundled":
         raise UnknownModelError(f"There is no inpainter named '{model}'.", hint="Use bundled.")
-    usable = known & ~hole
+    if visible is None:
+        visible, known = disparity, known & ~hole
+    if visible.shape != hole.shape or not np.isfinite(visible[known]).all():
+        raise ValueError(f"visible must be {hole.shape} and finite where known, not {visible.shape}")
     out = rgb.copy()
     if not hole.any():
         return out
-    if not usable.any():
+    if not known.any():
         out[hole] = 128
         return out
     from diorama.inpaint import bundled
 
-    return bundled.fill(rgb, hole, usable, disparity.astype(np.float32, copy=False))
+    return bundled.fill(rgb, hole, known, disparity, visible)
