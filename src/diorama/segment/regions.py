@@ -6,12 +6,14 @@ become subject and objects; what is left is the ground's plane, upright planes, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from diorama.segment import merging, objects, outlines, planes, superpixels, surfaces
 from diorama.segment.describe import describe, there
 from diorama.segment.objects import Candidate
-from diorama.segment.superpixels import Graph
+from diorama.segment.superpixels import Graph, Work
 from diorama.segment.surfaces import Surfaces
 from diorama.types import Bool, Cuts, DepthMap, Int32, Photo, PointCloud, SegmentKind, Segments
 
@@ -35,27 +37,56 @@ NESTED = 0.03
 BACKGROUND, GROUND, FIRST_WALL, FIRST_OBJECT = 1, 2, 3, 10
 
 
+@dataclass(frozen=True)
+class View:
+    """What every backend starts from, at working size (h, w)."""
+
+    work: Work
+    labels: Int32  # (h, w), superpixels; -1 where sky or nothing is
+    graph: Graph
+    surfaces: Surfaces
+
+
+def look(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap) -> View | None:
+    """Superpixels, what lies between them, and the surfaces that they make up; None where all is sky or nothing."""
+    work = superpixels.prepare(points, cuts, photo, depth)
+    labels = superpixels.superpixels(work)
+    if labels.max() < 0:
+        return None
+    graph = superpixels.graph(work, labels)
+    return View(work, labels, graph, surfaces.find_surfaces(graph, SMALLEST_SURFACE))
+
+
 def find_regions(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, detail: float) -> Segments:
     """Segment the photo.
 
     Args:
         detail: 0.5 (few, large segments) .. 2 (many, small ones).
     """
-    work = superpixels.prepare(points, cuts, photo, depth)
-    labels = superpixels.superpixels(work)
-    kinds: dict[int, SegmentKind] = {}
-    small = np.zeros(labels.shape, np.int32)
-    if labels.max() >= 0:
-        owner, kinds = _assign(superpixels.graph(work, labels), detail)
-        small[labels >= 0] = owner[labels[labels >= 0]]
+    view = look(points, cuts, photo, depth)
+    if view is None:
+        return finish(np.zeros((1, 1), np.int32), {}, points, cuts, depth)
+    owner, kinds = assign(view, _things(view.graph, view.surfaces, detail), SMALLEST / detail)
+    return finish(painted(view, owner), kinds, points, cuts, depth)
+
+
+def painted(view: View, owner: Int32) -> Int32:
+    """(h, w) labels from each superpixel's; 0 where sky or nothing is."""
+    return np.where(view.labels >= 0, owner[view.labels], 0).astype(np.int32)
+
+
+def finish(small: Int32, kinds: dict[int, SegmentKind], points: PointCloud, cuts: Cuts, depth: DepthMap) -> Segments:
+    """The record at full size from labels at working size, with the sky as it is in the depth map."""
     opaque = there(points)
     fixed = np.where(opaque, 0, -1).astype(np.int32)
+    kinds = dict(kinds)
     if depth.sky is not None and (depth.sky & opaque).any():
         sky = max(kinds, default=0) + 1
         fixed[depth.sky & opaque] = sky
         kinds[sky] = "sky"
-    if not kinds:
-        kinds, small = {1: "background"}, np.ones_like(small)
+    if not small.any():
+        # All sky but for single pixels: those make up the background.
+        small, kinds[BACKGROUND + 1000] = np.full_like(small, BACKGROUND + 1000), "background"
     return ordered(outlines.redraw(small, points, cuts, fixed), kinds, points)
 
 
@@ -70,26 +101,28 @@ def ordered(labels: Int32, kinds: dict[int, SegmentKind], points: PointCloud) ->
     return describe(table[labels], {int(table[id]): kinds[id] for id in present}, points)
 
 
-def _assign(graph: Graph, detail: float) -> tuple[Int32, dict[int, SegmentKind]]:
-    """Each superpixel's segment id and each id's kind."""
-    found = surfaces.find_surfaces(graph, SMALLEST_SURFACE)
+def assign(view: View, things: list[Bool], smallest: float) -> tuple[Int32, dict[int, SegmentKind]]:
+    """Each superpixel's segment id and each id's kind.
+
+    Args:
+        things: sets of superpixels (n,) that are subject and objects, from `FIRST_OBJECT`; later ones lie on top.
+        smallest: share of the picture under which a piece goes to its neighbour.
+    """
+    graph, found = view.graph, view.surfaces
     owner = np.full(len(graph.area), BACKGROUND, np.int32)
-    kinds: dict[int, SegmentKind] = {BACKGROUND: "background"}
-    if found.ground.any():
-        owner[found.ground] = GROUND
-        kinds[GROUND] = "ground"
+    kinds: dict[int, SegmentKind] = {BACKGROUND: "background", GROUND: "ground"}
+    owner[found.ground] = GROUND
     for id, wall in enumerate(found.walls, FIRST_WALL):
         owner[wall] = id
         kinds[id] = "wall"
-    things = _things(graph, found, detail)
     for id, thing in enumerate(things, FIRST_OBJECT):
         owner[thing] = id
         kinds[id] = "object"
-    _tidy(graph, owner, SMALLEST / detail * graph.labels.size)
+    _tidy(graph, owner, smallest * graph.labels.size)
     subject = _subject(graph, owner, kinds)
     if subject is not None:
         kinds[subject] = "subject"
-    return owner, {id: kind for id, kind in kinds.items() if (owner == id).any()}
+    return owner, kinds
 
 
 def _things(graph: Graph, found: Surfaces, detail: float) -> list[Bool]:
