@@ -1,6 +1,15 @@
 // The four ways to look at the scene: textured mesh, points, wireframe, depth colours.
 
-import { Color, Group, Mesh, MeshBasicMaterial, Points, PointsMaterial, SRGBColorSpace, TextureLoader } from "../../vendor/three/build/three.module.js";
+import {
+  Color,
+  Group,
+  Mesh,
+  MeshBasicMaterial,
+  Points,
+  PointsMaterial,
+  SRGBColorSpace,
+  TextureLoader,
+} from "../../vendor/three/build/three.module.js";
 import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.js";
 import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
 import { fileUrl } from "../files.js";
@@ -57,7 +66,12 @@ export function createModes({ job, content, renderer }) {
       const materials = shown.get(mesh);
       if (materials.wireframe) continue;
       materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
-      wires.add(new Mesh(mesh.geometry, basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 })));
+      wires.add(
+        new Mesh(
+          mesh.geometry,
+          basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 }),
+        ),
+      );
     }
     if (!wires.parent) content.add(wires);
   }
@@ -76,7 +90,9 @@ export function createModes({ job, content, renderer }) {
     if (points) return;
     const geometry = keep(await new PLYLoader().loadAsync(fileUrl(job, "points_preview.ply")));
     shuffle(geometry);
-    const material = keep(new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }));
+    const material = keep(
+      new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }),
+    );
     points = new Points(geometry, material);
     points.visible = false;
     content.add(points);
