@@ -17,6 +17,8 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import URL
+
 from diorama.errors import DioramaError, StorageError
 from diorama.jobs import outputs
 from diorama.jobs.files import JobFolder
@@ -48,7 +50,7 @@ class Task:
     """One step of one job, as it is sent to a worker."""
 
     claim: Claim
-    store: str  # URL
+    store: URL
     folder: Path
     upload: Path
     settings: dict[str, Any]
