@@ -25,14 +25,14 @@ from diorama.types import Bool, Float32, UInt8
 BAND_RADIUS = 0.012
 """Half width of a blurred edge as a share of the long side: what the networks' answers have (8 px of 640)."""
 
-_EDGE_RANGE = (0.03, 0.08)
+_EDGE_RANGE = (0.025, 0.06)
 """A range of values within the radius below the first is no edge, above the second one for certain."""
 
-_EDGE_SATURATION = (0.55, 0.75)
+_EDGE_SATURATION = (0.6, 0.7)
 """Range within the radius over that within twice the radius: 0.5 on a slope, 1 across a step."""
 
-_PHOTO_SIGMA = 3.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
-_SIDE_SIGMA = 2.0  # of 255, in the snapped map: its steps are walls
+_PHOTO_SIGMA = 2.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
+_SIDE_SIGMA = 1.0  # of 255, in the snapped map: its steps are walls
 
 
 def normalise(values: Float32) -> Float32:
