@@ -111,6 +111,37 @@ def test_the_background_is_continued_and_not_the_nearer_foreground() -> None:
     assert np.abs(out[hole] - (20, 60, 200)).max() <= 4
 
 
+def test_a_visible_surface_serves_the_hole_behind_another_even_where_it_hides_one_itself() -> None:
+    """Red in front of green in front of blue; green is narrow and a hole all over, for it hides the blue."""
+    rgb = np.zeros((32, 48, 3), np.uint8)
+    visible = np.full((32, 48), 2, np.float32)
+    rgb[:], rgb[:, :28], rgb[:, :20] = (20, 60, 200), (20, 200, 60), (220, 20, 20)
+    visible[:, :28], visible[:, :20] = 20, 60
+    hole = np.zeros((32, 48), bool)
+    hole[:, 8:28] = True
+    behind = np.full((32, 48), 2, np.float32)
+    behind[:, 8:20] = 20
+    out = inpaint.fill(rgb, hole, np.ones_like(hole), disparity=behind, visible=visible).astype(int)
+    assert np.abs(out[:, 8:20] - (20, 200, 60)).max() <= 6
+    assert np.abs(out[:, 20:28] - (20, 60, 200)).max() <= 6
+    without = inpaint.fill(rgb, hole, np.ones_like(hole), disparity=behind).astype(int)
+    assert np.abs(without[:, 8:20] - (20, 200, 60)).min(axis=(0, 1)).max() > 50
+
+
+@settings(max_examples=40, deadline=None)
+@given(scenes(), st.integers(0, 2**32 - 1))
+def test_unknown_pixels_have_no_influence_on_two_surfaces(scene: Scene, seed: int) -> None:
+    rgb, hole, known, visible = scene
+    behind = visible / 2
+    out = inpaint.fill(rgb, hole, known, disparity=behind, visible=visible)
+    rng = np.random.default_rng(seed)
+    rgb[~known] = rng.integers(0, 256, (int((~known).sum()), 3), dtype=np.uint8)
+    visible[~known] = np.nan
+    behind[~known & ~hole] = np.nan
+    again = inpaint.fill(rgb, hole, known, disparity=behind, visible=visible)
+    assert np.array_equal(out[hole], again[hole])
+
+
 @pytest.mark.parametrize(
     ("rgb", "hole", "known", "disparity"),
     [

@@ -51,11 +51,13 @@ def test_what_is_no_id_never_becomes_a_path(data: DataFolder, job_id: str) -> No
         (".hidden", "hidden"),
         ("", "photo"),
         ("...", "photo"),
-        ("a" * 300 + ".jpeg", "a" * 60 + ".jpeg"),
+        ("写" * 90 + "." + "真" * 90, "写" * 50 + "." + "真" * 8),
+        ("a" * 300 + ".jpeg", "a" * 50 + ".jpeg"),
     ],
 )
 def test_file_names_are_safe(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+    assert len(safe.encode()) < 255
 
 
 @given(st.text(max_size=200))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -39,6 +38,18 @@ def running(place: Workplace, slots: int = 1) -> Iterator[Runner]:
         runner.stop()
 
 
+Busy = tuple[Workplace, Runner]
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Busy]:
+    """A workplace with one slot at work, for all tests that leave it so."""
+    place = Workplace(tmp_path_factory.mktemp("busy"))
+    with running(place) as runner:
+        yield place, runner
+    place.store.close()
+
+
 def dead(pid: int, seconds: float = 5) -> bool:
     """Whether the process ends in time."""
     deadline = time.monotonic() + seconds
@@ -52,97 +63,98 @@ def dead(pid: int, seconds: float = 5) -> bool:
 
 
 @pytest.mark.slow
-def test_a_job_is_made_and_made_again_with_what_was_kept(place: Workplace) -> None:
-    with running(place) as runner:
-        job_id = place.add()
+def test_a_job_is_made_and_made_again_with_what_was_kept(busy: Busy) -> None:
+    place, runner = busy
+    job_id = place.add()
+    runner.wake()
+    job = place.finished(job_id)
+    assert job.error is None
+    assert job.state == "waiting"
+    assert job.result is not None
+    assert [stage["state"] for stage in job.progress["stages"]] == ["done"] * 5
+    assert not any(stage["reused"] for stage in job.progress["stages"])
+    assert job.progress["fraction"] == 1
+    files = place.data.job(job_id).outputs / job.result["folder"]
+    assert {file["name"] for file in job.result["files"]} == {f"original/{path.name}" for path in files.iterdir()}
+    assert all((files / file["name"].split("/")[1]).stat().st_size == file["bytes"] for file in job.result["files"])
+
+    def again(**settings: Any) -> dict[str, bool]:
+        values = {**job.settings, **settings}
+        place.store.rerun(job_id, "original", values, validated=[], limit=9)
         runner.wake()
-        job = place.finished(job_id)
-        assert job.error is None
-        assert job.state == "waiting"
-        assert job.result is not None
-        assert [stage["state"] for stage in job.progress["stages"]] == ["done"] * 5
-        assert not any(stage["reused"] for stage in job.progress["stages"])
-        assert job.progress["fraction"] == 1
-        files = place.data.job(job_id).outputs / job.result["folder"]
-        assert {file["name"] for file in job.result["files"]} == {f"original/{path.name}" for path in files.iterdir()}
-        assert all((files / file["name"].split("/")[1]).stat().st_size == file["bytes"] for file in job.result["files"])
+        return {stage["name"]: stage["reused"] for stage in place.finished(job_id).progress["stages"]}
 
-        def again(**settings: Any) -> dict[str, bool]:
-            values = {**job.settings, **settings}
-            place.store.rerun(job_id, "original", values, validated=[], limit=9)
-            runner.wake()
-            return {stage["name"]: stage["reused"] for stage in place.finished(job_id).progress["stages"]}
-
-        before = place.stage_files(job_id)
-        changed = again(depth_range=8.0)
-        assert changed == {"photo": True, "depth": True, "points": False, "mesh": False, "files": False}
-        assert before.items() <= place.stage_files(job_id).items()
-        new = place.store.get(job_id).result
-        assert new is not None
-        assert new["folder"] != job.result["folder"]
-        # Back to the settings of before: nothing at all is made.
-        after = place.stage_files(job_id)
-        assert set(again(depth_range=job.settings["depth_range"]).values()) == {True}
-        assert place.stage_files(job_id) == after
-        assert place.store.get(job_id).result == job.result
+    before = place.stage_files(job_id)
+    changed = again(depth_range=8.0)
+    assert changed == {"photo": True, "depth": True, "points": False, "mesh": False, "files": False}
+    assert before.items() <= place.stage_files(job_id).items()
+    new = place.store.get(job_id).result
+    assert new is not None
+    assert new["folder"] != job.result["folder"]
+    # Back to the settings of before: nothing at all is made.
+    after = place.stage_files(job_id)
+    assert set(again(depth_range=job.settings["depth_range"]).values()) == {True}
+    assert place.stage_files(job_id) == after
+    assert place.store.get(job_id).result == job.result
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_one_try_and_no_finished_stage(place: Workplace) -> None:
-    with running(place) as runner:
-        job_id = place.add(slow_photo(), **SLOW)
-        runner.wake()
-        place.wait(job_id, at_stage("mesh"))
-        before = place.stage_files(job_id)
-        (pid,) = runner.worker_pids()
-        os.kill(pid, SIGKILL)
-        place.wait(job_id, lambda job: job.deaths == 1)
-        again = place.wait(job_id, at_stage("mesh"))
-        reused = {stage["name"] for stage in again.progress["stages"] if stage["reused"]}
-        assert reused == {"photo", "depth", "points"}
-        assert place.stage_files(job_id) == before
-        # Once more, and it is the photo's fault.
-        os.kill(runner.worker_pids()[0], SIGKILL)
-        failed = place.wait(job_id, lambda job: job.state == "failed")
-        assert failed.error is not None
-        assert failed.error["code"] == "worker-died"
-        # The slot lives on.
-        quick = place.add()
-        runner.wake()
-        assert place.finished(quick).state == "waiting"
+def test_a_killed_worker_costs_one_try_and_no_finished_stage(busy: Busy) -> None:
+    place, runner = busy
+    job_id = place.add(slow_photo(), **SLOW)
+    runner.wake()
+    place.wait(job_id, at_stage("mesh"))
+    before = place.stage_files(job_id)
+    (pid,) = runner.worker_pids()
+    os.kill(pid, SIGKILL)
+    place.wait(job_id, lambda job: job.deaths == 1)
+    again = place.wait(job_id, at_stage("mesh"))
+    reused = {stage["name"] for stage in again.progress["stages"] if stage["reused"]}
+    assert reused == {"photo", "depth", "points"}
+    assert place.stage_files(job_id) == before
+    # Once more, and it is the photo's fault.
+    os.kill(runner.worker_pids()[0], SIGKILL)
+    failed = place.wait(job_id, lambda job: job.state == "failed")
+    assert failed.error is not None
+    assert failed.error["code"] == "worker-died"
+    # The slot lives on.
+    quick = place.add()
+    runner.wake()
+    assert place.finished(quick).state == "waiting"
 
 
 @pytest.mark.slow
-def test_a_deleted_job_stops_at_once_and_leaves_nothing(place: Workplace) -> None:
-    with running(place) as runner:
-        doomed, following = place.add(slow_photo(), **SLOW), place.add()
-        runner.wake()
-        place.wait(doomed, at_stage("mesh"))
-        (pid,) = runner.worker_pids()
-        start = time.monotonic()
-        place.store.delete(doomed)
-        runner.cancel(doomed)
-        place.data.remove(doomed)
-        assert time.monotonic() - start < 2
-        assert dead(pid)
-        assert place.finished(following).state == "waiting"
-        assert [path.name for path in (place.data.root / "jobs").iterdir()] == [following]
+def test_a_deleted_job_stops_at_once_and_leaves_nothing(busy: Busy) -> None:
+    place, runner = busy
+    doomed, following = place.add(slow_photo(), **SLOW), place.add()
+    runner.wake()
+    place.wait(doomed, at_stage("mesh"))
+    (pid,) = runner.worker_pids()
+    start = time.monotonic()
+    place.store.delete(doomed)
+    runner.cancel(doomed)
+    place.data.remove(doomed)
+    assert time.monotonic() - start < 4
+    assert dead(pid)
+    assert place.finished(following).state == "waiting"
+    assert following in {path.name for path in (place.data.root / "jobs").iterdir()}
+    assert not place.data.job(doomed).path.exists()
 
 
 @pytest.mark.slow
-def test_a_job_deleted_by_another_server_stops_too(place: Workplace) -> None:
-    with running(place) as runner:
-        job_id = place.add(slow_photo(), **SLOW)
-        runner.wake()
-        place.wait(job_id, at_stage("mesh"))
-        (pid,) = runner.worker_pids()
-        place.store.delete(job_id)
-        runner.beat()
-        assert dead(pid)
-        deadline = time.monotonic() + 5
-        while any((place.data.root / "jobs").iterdir()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+def test_a_job_deleted_by_another_server_stops_too(busy: Busy) -> None:
+    place, runner = busy
+    job_id = place.add(slow_photo(), **SLOW)
+    runner.wake()
+    place.wait(job_id, at_stage("mesh"))
+    (pid,) = runner.worker_pids()
+    place.store.delete(job_id)
+    runner.beat()
+    assert dead(pid)
+    deadline = time.monotonic() + 5
+    while place.data.job(job_id).path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.slow
@@ -153,7 +165,7 @@ def test_a_server_that_stops_hands_its_job_back(place: Workplace) -> None:
         place.wait(job_id, at_stage("mesh"))
         (pid,) = runner.worker_pids()
         start = time.monotonic()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 5
     assert dead(pid)
     job = place.store.get(job_id)
     assert (job.state, job.owner, job.deaths) == ("queued", None, 0)
@@ -161,17 +173,17 @@ def test_a_server_that_stops_hands_its_job_back(place: Workplace) -> None:
 
 
 @pytest.mark.slow
-def test_a_bad_photo_fails_with_a_sentence_and_the_next_job_goes_on(place: Workplace) -> None:
-    with running(place, slots=2) as runner:
-        bad, good = place.add(b"\xff\xd8\xff\xe0 no picture"), place.add()
-        runner.wake()
-        runner.wake()
-        failed = place.finished(bad)
-        assert failed.state == "failed"
-        assert failed.error is not None
-        assert failed.error["code"] == "photo"
-        assert failed.error["detail"].endswith(".")
-        assert place.finished(good).state == "waiting"
+def test_a_bad_photo_fails_with_a_sentence_and_the_next_job_goes_on(busy: Busy) -> None:
+    place, runner = busy
+    bad, good = place.add(b"\xff\xd8\xff\xe0 no picture"), place.add()
+    runner.wake()
+    runner.wake()
+    failed = place.finished(bad)
+    assert failed.state == "failed"
+    assert failed.error is not None
+    assert failed.error["code"] == "photo"
+    assert failed.error["detail"].endswith(".")
+    assert place.finished(good).state == "waiting"
 
 
 @pytest.mark.slow
@@ -263,19 +275,19 @@ def test_cancelling_what_is_not_worked_on_does_nothing(place: Workplace) -> None
 
 
 @pytest.mark.slow
-def test_a_worker_that_died_idle_is_replaced(place: Workplace) -> None:
-    with running(place) as runner:
-        deadline = time.monotonic() + 30
-        while not (pids := runner.worker_pids()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        os.kill(pids[0], SIGKILL)
-        assert dead(pids[0])
-        time.sleep(0.2)  # until the executor has noticed
-        job_id = place.add()
-        runner.wake()
-        job = place.finished(job_id)
-        assert (job.state, job.deaths) == ("waiting", 0)
+def test_a_worker_that_died_idle_is_replaced(busy: Busy) -> None:
+    place, runner = busy
+    deadline = time.monotonic() + 30
+    while not (pids := runner.worker_pids()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(pids[0], SIGKILL)
+    assert dead(pids[0])
+    time.sleep(0.2)  # until the executor has noticed
+    job_id = place.add()
+    runner.wake()
+    job = place.finished(job_id)
+    assert (job.state, job.deaths) == ("waiting", 0)
 
 
 def test_a_worker_that_was_never_started_can_be_killed() -> None:
@@ -293,17 +305,16 @@ def test_half_the_cores_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_fails_the_job_and_spoils_nothing(place: Workplace) -> None:
-    with running(place) as runner:
-        job_id = place.add()
-        stages = place.data.job(job_id).stages
-        stages.write_text("a file where the folder should be")
-        runner.wake()
-        failed = place.finished(job_id)
-        assert failed.error is not None
-        assert (failed.error["code"], failed.error["status"]) == ("storage", 507)
-        stages.unlink()
-        place.store.rerun(job_id, "original", {**failed.settings, **QUICK}, validated=[], limit=9)
-        runner.wake()
-        assert place.finished(job_id).state == "waiting"
-    shutil.rmtree(place.data.root)
+def test_a_full_disk_fails_the_job_and_spoils_nothing(busy: Busy) -> None:
+    place, runner = busy
+    job_id = place.add()
+    stages = place.data.job(job_id).stages
+    stages.write_text("a file where the folder should be")
+    runner.wake()
+    failed = place.finished(job_id)
+    assert failed.error is not None
+    assert (failed.error["code"], failed.error["status"]) == ("storage", 507)
+    stages.unlink()
+    place.store.rerun(job_id, "original", {**failed.settings, **QUICK}, validated=[], limit=9)
+    runner.wake()
+    assert place.finished(job_id).state == "waiting"

@@ -19,7 +19,7 @@ NOBODY = "nobody"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'jobs.db'}")
+    store = Store(tmp_path / "jobs.db")
     store.create_tables()
     yield store
     store.close()
@@ -230,13 +230,13 @@ def test_an_error_record_says_all_that_the_page_shows() -> None:
 
 
 def test_a_store_that_can_not_be_used_says_so(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'no folder' / 'jobs.db'}")
+    store = Store(tmp_path / "no folder" / "jobs.db")
     with pytest.raises(StorageError, match="can't be used"):
         store.create_tables()
     damaged = tmp_path / "jobs.db"
     damaged.write_bytes(b"no database at all" * 100)
     with pytest.raises(StorageError, match="not a database"):
-        Store(f"sqlite:///{damaged}").create_tables()
+        Store(damaged).create_tables()
 
 
 def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
@@ -246,3 +246,17 @@ def test_readers_do_not_wait_for_a_writer(store: Store) -> None:
         start = time.perf_counter()
         assert store.get(job.id).name == "cat.png"
         assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("name", ["plain", "with ?#%&=@: in it", "写真"])
+def test_any_path_and_a_url_lead_to_the_same_store(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    store = Store(folder / "jobs.db")
+    store.create_tables()
+    job = add(store)
+    store.close()
+    assert (folder / "jobs.db").is_file()
+    again = Store(store.url)
+    assert again.get(job.id).id == job.id
+    again.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import queue
+import re
 import socket
 import struct
 import threading
@@ -10,14 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
+from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 import bad_inputs
 from diorama import depth, weights
-from diorama.errors import DownloadError, PhotoError, PhotoTooLargeError, ServerError, SettingsError
+from diorama.errors import DownloadError, PhotoError, PhotoTooLargeError, ServerError, SettingsError, StorageError
 from diorama.server import create_app, fetching, header, serving
 from diorama.server.context import web_settings
 from diorama.server.fetching import Fetcher
@@ -229,3 +234,48 @@ def test_ipv6_addresses_are_bracketed() -> None:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         assert serving._address("127.0.0.1", listener) == f"http://127.0.0.1:{port}"
+
+
+def test_serving_says_where_and_ends_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("diorama.jobs.runner.Runner.start", lambda _self: None)
+    monkeypatch.setattr("diorama.jobs.runner.Runner.stop", lambda _self: None)
+    servers: list[uvicorn.Server] = []
+    original = serving._Server.__init__
+
+    def remember(self: uvicorn.Server, *given: Any) -> None:
+        servers.append(self)
+        original(self, *given)
+
+    monkeypatch.setattr(serving._Server, "__init__", remember)
+    said: queue.Queue[str] = queue.Queue()
+    thread = threading.Thread(
+        target=lambda: serving.serve("localhost", 0, tmp_path / "data", fetch=False, open_browser=True, say=said.put)
+    )
+    thread.start()
+    sentence = said.get(timeout=30)
+    address = sentence.split()[3]
+    assert re.fullmatch(r"Diorama is at http://localhost:\d+ \(Ctrl-C ends it\)\.", sentence)
+    assert httpx.get(f"{address}/healthz").json()["status"] == "ok"
+    assert opened == [address]
+    servers[0].should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_server_whose_workers_can_not_start_still_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_self: object) -> None:
+        raise StorageError("The disk is full.", hint="Free some space.")
+
+    monkeypatch.setattr("diorama.jobs.runner.Owner.appear", refuse)
+    with TestClient(create_app(tmp_path / "data", fetch=False), base_url="http://127.0.0.1") as client:
+        assert client.get("/healthz").status_code == 200
+    assert "no jobs are worked on" in caplog.text
+
+
+def test_the_address_is_printed_where_nobody_asks(capsys: pytest.CaptureFixture[str]) -> None:
+    serving._print("Diorama is at home.")
+    assert capsys.readouterr().out == "Diorama is at home.\n"

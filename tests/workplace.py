@@ -41,7 +41,7 @@ class Workplace:
     def __init__(self, root: Path) -> None:
         self.data = DataFolder(root)
         self.data.create()
-        self.store = Store(f"sqlite:///{self.data.database}")
+        self.store = Store(self.data.database)
         self.store.create_tables()
 
     def add(self, photo: bytes | None = None, **settings: Any) -> str:

@@ -73,6 +73,42 @@ CATALOGUE: Catalogue = {
             licence="MIT",
             note="MiDaS v2.1 small (Ranftl et al. 2020): relative depth, trained on ten sets of real pictures.",
         ),
+        Weights(
+            name="migan",
+            file="migan.onnx",
+            url="https://huggingface.co/andraniksargsyan/migan/resolve/main/migan_pipeline_v2.onnx",
+            bytes=28_079_181,
+            sha256="6f1f3530a1a2324b19752018ce756088b07973cda8d7d890034ace5c8a48c40b",
+            licence="MIT",
+            note="MI-GAN (Sargsyan et al. 2023): imagines what the photo hides, small and fast.",
+        ),
+        Weights(
+            name="lama",
+            file="lama.onnx",
+            url="https://huggingface.co/Carve/LaMa-ONNX/resolve/c3c0c9e468934d62e79c329e35d82dd09ff8c444/lama_fp32.onnx",
+            bytes=208_044_816,
+            sha256="1faef5301d78db7dda502fe59966957ec4b79dd64e16f03ed96913c7a4eb68d6",
+            licence="Apache-2.0",
+            note="LaMa (Suvorov et al. 2022): imagines what the photo hides, strong at regular structures, slower.",
+        ),
+        Weights(
+            name="mobile-sam-encoder",
+            file="mobile_sam_image_encoder.onnx",
+            url="https://huggingface.co/Acly/MobileSAM/resolve/0d3b403339b4674a82493d5e97964dd78089ddc8/mobile_sam_image_encoder.onnx",
+            bytes=28_157_093,
+            sha256="580f5fb648ea1062c0aabc26217aed56921985f03f0cbbd852bba81d760cc749",
+            licence="Apache-2.0",
+            note="MobileSAM (Zhang et al. 2023): sees the photo once, for segments that are a person's things.",
+        ),
+        Weights(
+            name="mobile-sam-decoder",
+            file="sam_mask_decoder_single.onnx",
+            url="https://huggingface.co/Acly/MobileSAM/resolve/0d3b403339b4674a82493d5e97964dd78089ddc8/sam_mask_decoder_single.onnx",
+            bytes=16_501_323,
+            sha256="93915fc7c993ab9d59ab8c9ccd3bce37f7509c81ab4150a74abd4d2abbd8570d",
+            licence="Apache-2.0",
+            note="MobileSAM's second half: the mask of what is at a point. Both halves are needed.",
+        ),
     )
 }
 

@@ -25,14 +25,14 @@ from diorama.types import Bool, Float32, UInt8
 BAND_RADIUS = 0.012
 """Half width of a blurred edge as a share of the long side: what the networks' answers have (8 px of 640)."""
 
-_EDGE_RANGE = (0.03, 0.08)
+_EDGE_RANGE = (0.025, 0.06)
 """A range of values within the radius below the first is no edge, above the second one for certain."""
 
-_EDGE_SATURATION = (0.55, 0.75)
+_EDGE_SATURATION = (0.6, 0.7)
 """Range within the radius over that within twice the radius: 0.5 on a slope, 1 across a step."""
 
-_PHOTO_SIGMA = 3.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
-_SIDE_SIGMA = 2.0  # of 255, in the snapped map: its steps are walls
+_PHOTO_SIGMA = 2.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
+_SIDE_SIGMA = 1.0  # of 255, in the snapped map: its steps are walls
 
 
 def normalise(values: Float32) -> Float32:
@@ -60,40 +60,52 @@ def upsample(values: Float32, width: int, height: int) -> Float32:
 
 
 def sharpen(depth: Float32, rgb: UInt8, amount: float, sky: Bool | None = None) -> Float32:
-    """Snap blurred edges to their two sides, along the photo's edges.
+    """Snap blurred edges to their two sides, along the photo's edges; put the sky at 0.
 
     Args:
         depth: (H, W), 0..1.
         rgb: (H, W, 3), the photo at the same size.
         amount: 0 leaves the edges as they are, 1 snaps them wholly.
-        sky: (H, W), is left alone and is a side of its own.
+        sky: (H, W); what stands before it is sharpened as if the sky weren't there.
     """
-    long_side = max(depth.shape)
-    radius = max(1, round(BAND_RADIUS * long_side))
-    if amount <= 0 or min(depth.shape) < 3 or float(np.ptp(depth)) == 0.0:
-        return depth
-    if sky is not None:
-        depth = np.where(sky, np.float32(0), depth)
+    radius = max(1, round(BAND_RADIUS * max(depth.shape)))
+    if amount > 0 and min(depth.shape) > 2 and float(np.ptp(depth)) > 0:
+        whole = depth if sky is None else _without_sky(depth, rgb, sky, radius)
+        depth = _blend(depth, _snap(whole, rgb, radius), np.float32(amount))
+    return depth if sky is None else np.where(sky, np.float32(0), depth)
+
+
+def _snap(depth: Float32, rgb: UInt8, radius: int) -> Float32:
     band = edge_band(depth, radius)
-    located = _blend(depth, _fill(depth, 1 - band, rgb, radius, _PHOTO_SIGMA, 1e-2), band)
+    located = _blend(depth, _fill(depth, 1 - band, rgb, radius, _PHOTO_SIGMA), band)
     rest = edge_band(located, max(1, round(radius * 2 / 3)))
     snapped = _blend(located, toggle(located, max(1, round(radius * 2 / 3))), rest)
     band = _float32(cv2.dilate(np.maximum(band, rest), _window(1)))
-    if sky is not None:
-        band[sky] = 0
-    sides = np.clip(snapped * 215 + 40, 0, 255).astype(np.uint8)
-    if sky is not None:
-        sides[sky] = 0
-    continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, 1e-5)
-    return _float32(np.clip(_blend(depth, continued, band * np.float32(amount)), 0.0, 1.0))
+    sides = np.clip(snapped * 255, 0, 255).astype(np.uint8)
+    continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, floor=1e-5)
+    return np.clip(_blend(depth, continued, band), np.float32(0), np.float32(1))
+
+
+def _without_sky(depth: Float32, rgb: UInt8, sky: Bool, radius: int) -> Float32:
+    """The depth of what stands before the sky, continued into it; ramps down to the sky are filled from the front."""
+    ground = _float32(~sky)
+    band = edge_band(depth * ground, radius) * _float32(cv2.dilate(1 - ground, _window(radius)))
+    confidence = np.maximum(1 - band, np.float32(1e-2)) * ground
+    front = _fill(depth, confidence, rgb, radius, _PHOTO_SIGMA, floor=1e-6)
+    return np.where(sky, front, _blend(depth, front, band))
 
 
 def edge_band(depth: Float32, radius: int) -> Float32:
     """(H, W), 0..1: how surely a pixel lies on a blurred step between two surfaces, up to `radius` px from it."""
-    smooth = _float32(cv2.GaussianBlur(depth, (0, 0), 1.0))
+    reach = 2 * radius
+    # Slopes go on beyond the border; cut off there, they would look like steps.
+    pads = [(min(reach, side - 1), min(reach, side - 1)) for side in depth.shape]
+    smooth = _float32(np.pad(cv2.GaussianBlur(depth, (0, 0), 1.0), pads, mode="reflect", reflect_type="odd"))
     near = _range(smooth, radius)
-    saturation = _float32(near / np.maximum(_range(smooth, 2 * radius), np.float32(1e-6)))
-    return _float32(_smoothstep(near, *_EDGE_RANGE) * _smoothstep(saturation, *_EDGE_SATURATION))
+    saturation = near / np.maximum(_range(smooth, reach), np.float32(1e-6))
+    band = _smoothstep(near, *_EDGE_RANGE) * _smoothstep(_float32(saturation), *_EDGE_SATURATION)
+    inner = tuple(slice(before, before + side) for (before, _), side in zip(pads, depth.shape, strict=True))
+    return _float32(band[inner])
 
 
 def toggle(depth: Float32, radius: int) -> Float32:
@@ -102,7 +114,9 @@ def toggle(depth: Float32, radius: int) -> Float32:
     return _float32(np.where(depth - low < high - depth, low, high))
 
 
-def _fill(depth: Float32, confidence: Float32, guide: UInt8, radius: float, sigma: float, floor: float) -> Float32:
+def _fill(
+    depth: Float32, confidence: Float32, guide: UInt8, radius: float, sigma: float, floor: float = 1e-2
+) -> Float32:
     """Averages of the confident values, which spread some `radius` px and stop at the guide's edges."""
     weight = np.maximum(confidence, np.float32(floor))
     smoother = cv2.ximgproc.createFastGlobalSmootherFilter(guide, max(1.0, radius) ** 2, sigma)
@@ -124,7 +138,7 @@ def _smoothstep(x: Float32, low: float, high: float) -> Float32:
     return _float32(t * t * (3 - 2 * t))
 
 
-def _blend(a: Float32, b: Float32, share: Float32) -> Float32:
+def _blend(a: Float32, b: Float32, share: Float32 | np.float32) -> Float32:
     return _float32(a + (b - a) * share)
 
 

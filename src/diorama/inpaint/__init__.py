@@ -2,16 +2,107 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diorama.errors import UnknownModelError
+from diorama import weights
+from diorama.errors import ModelError, UnknownModelError, WeightsMissingError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Fill = Callable[[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32]], NDArray[np.uint8]]
+    Picture = NDArray[np.uint8]  # (H, W, 3)
+    Mask = NDArray[np.bool_]  # (H, W)
+    Depth = NDArray[np.float32]  # (H, W)
+
+
+@dataclass(frozen=True)
+class InpainterInfo:
+    """A row of `models()`: what a person needs to choose an inpainter."""
+
+    name: str
+    available: bool
+    licence: str
+    bytes: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An inpainter: (picture, hole, known, disparity behind, disparity of what is visible) -> picture."""
+
+    name: str
+    fill: Callable[[Picture, Mask, Mask, Depth, Depth], Picture]
+    licence: str
+    note: str
+    needs_weights: bool = False  # the catalogue's entry of the same name
+    local: bool = True  # False: the picture leaves the machine, so `auto` never takes it
+
+
+def _bundled(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+    from diorama.inpaint import bundled
+
+    return bundled.fill(rgb, hole, known, behind, visible)
+
+
+def _migan(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+    from diorama.inpaint import migan
+
+    return migan.fill(_weights_path("migan"), rgb, hole, known, behind, visible)
+
+
+def _lama(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+    from diorama.inpaint import lama
+
+    return lama.fill(_weights_path("lama"), rgb, hole, known, behind, visible)
+
+
+def _openai(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+    from diorama.inpaint import openai_images
+
+    return openai_images.fill(rgb, hole, known, behind, visible)
+
+
+BACKENDS: tuple[Backend, ...] = (
+    # MI-GAN before LaMa: close in quality on holes this narrow, in a fraction of the time.
+    Backend("migan", _migan, "MIT", "MI-GAN: fast, good at textures.", needs_weights=True),
+    Backend("lama", _lama, "Apache-2.0", "LaMa: good at regular structures, slower.", needs_weights=True),
+    Backend("bundled", _bundled, "MIT", "Comes with Diorama; guided by depth, needs no weights."),
+    Backend("openai", _openai, "service", "OpenAI's images API: the picture leaves this machine.", local=False),
+)
+"""Best first: the order in which `auto` chooses."""
+
+
+def models() -> list[InpainterInfo]:
+    """Every inpainter that has a name, best first."""
+    return [InpainterInfo(b.name, _is_here(b), b.licence, _size(b), b.note) for b in BACKENDS]
+
+
+def choose(name: str = "auto") -> tuple[str, str]:
+    """The inpainter that `fill` would use as things are -> its name, and a sentence: why this one. Fetches nothing.
+
+    Raises:
+        UnknownModelError: there is no inpainter of that name.
+        WeightsMissingError: its weights are not in the cache.
+        ModelError: it is `openai` and no key is set.
+    """
+    if name != "auto":
+        backend = _find(name)
+        if not _is_here(backend):
+            _refuse(backend)
+        return name, f"{name} was asked for."
+    chosen = next(b for b in BACKENDS if b.local and _is_here(b))
+    if chosen.needs_weights:
+        return chosen.name, f"{chosen.name} is the best inpainter whose weights are here."
+    best = BACKENDS[0].name
+    return (
+        chosen.name,
+        f"The bundled inpainter was used: no other one's weights are here ('diorama models pull {best}' fetches some).",
+    )
 
 
 def fill(
@@ -20,25 +111,33 @@ def fill(
     known: NDArray[np.bool_],
     *,
     disparity: NDArray[np.float32] | None = None,
-    model: str = "bundled",
+    visible: NDArray[np.float32] | None = None,
+    model: str = "auto",
 ) -> NDArray[np.uint8]:
     """Imagine the colours of `hole`.
 
     Args:
         rgb: (H, W, 3) uint8 picture, 8x8 or larger.
         hole: (H, W) bool, what to fill; may touch the border and span whole rows.
-        known: (H, W) bool, what may be looked at and copied; pixels of `hole` never count. The rest of the picture
-            (the foreground in front of the hole, rims of mixed pixels) has no influence on the result at all.
+        known: (H, W) bool, what may be looked at and copied; pixels of `hole` don't count unless `visible` is
+            given. The rest of the picture (the foreground in front of the hole, rims of mixed pixels) has no influence
+            on the result at all.
         disparity: (H, W) float32 pixels of parallax, larger is nearer: of the surface at every known pixel and of the
             imagined background inside the hole. A hole is filled from surfaces about as far or farther. None: flat.
-        model: a backend's name (see `models`).
+        visible: (H, W) float32 disparity of the surface that `rgb` shows, where a pixel of `hole` may show one surface
+            and hide another: known pixels of `hole` then count as well, for holes behind other, nearer surfaces. None:
+            known pixels have the depth given by `disparity`, and those of `hole` show nothing that could be used.
+        model: an inpainter's name (see `models`), or `auto`: the best whose weights are here.
 
     Returns:
         (H, W, 3) uint8: `rgb` bit for bit outside `hole`. With nothing known the hole becomes mid-grey (128).
 
     Raises:
         ValueError: shapes or dtypes don't fit.
-        UnknownModelError: no backend has that name.
+        UnknownModelError: there is no inpainter of that name.
+        WeightsMissingError: its weights are not in the cache.
+        ModelError: a network or a service fails.
+        DownloadError: a service can't be reached.
     """
     import numpy as np
 
@@ -51,20 +150,50 @@ def fill(
         disparity = np.zeros(hole.shape, np.float32)
     if disparity.shape != hole.shape or not np.isfinite(disparity[hole | known]).all():
         raise ValueError(f"disparity must be {hole.shape} and finite where it is used, not {disparity.shape}")
-    if model != "bundled":
-        raise UnknownModelError(f"There is no inpainter named '{model}'.", hint="Use bundled.")
-    usable = known & ~hole
+    backend = _find(choose(model)[0])
+    if visible is None:
+        visible, known = disparity, known & ~hole
+    if visible.shape != hole.shape or not np.isfinite(visible[known]).all():
+        raise ValueError(f"visible must be {hole.shape} and finite where known, not {visible.shape}")
     out = rgb.copy()
     if not hole.any():
         return out
-    if not usable.any():
+    if not known.any():
         out[hole] = 128
         return out
-    from diorama.inpaint import bundled
-
-    return bundled.fill(rgb, hole, usable, disparity.astype(np.float32, copy=False))
+    return backend.fill(rgb, hole, known, disparity, visible)
 
 
-def choose(name: str) -> tuple[str, str]:
-    """TEMPORARY"""
-    return "bundled", "x"
+def _find(name: str) -> Backend:
+    for backend in BACKENDS:
+        if backend.name == name:
+            return backend
+    raise UnknownModelError(
+        f"There is no inpainter named '{name}'.", hint=f"There are: auto, {', '.join(b.name for b in BACKENDS)}."
+    )
+
+
+def _is_here(backend: Backend) -> bool:
+    if not backend.local:
+        return bool(os.environ.get("OPENAI_API_KEY", "").strip())
+    return not backend.needs_weights or weights.path(backend.name) is not None
+
+
+def _refuse(backend: Backend) -> None:
+    if backend.needs_weights:
+        _weights_path(backend.name)
+    raise ModelError(f"The inpainter {backend.name} needs a key.", hint="Set OPENAI_API_KEY, or use another inpainter.")
+
+
+def _size(backend: Backend) -> int:
+    return weights.find(backend.name).bytes if backend.needs_weights else 0
+
+
+def _weights_path(name: str) -> Path:
+    found = weights.path(name)
+    if found is None:
+        raise WeightsMissingError(
+            f"The weights of {name} are not in the cache, or are damaged there.",
+            hint=f"Fetch them with: diorama models pull {name}.",
+        )
+    return found

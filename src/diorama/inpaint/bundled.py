@@ -5,20 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from diorama.inpaint import harmonic
+from diorama.inpaint import exemplar, membrane, pyramid
+from diorama.inpaint.pyramid import Float, Mask
+
+DETAIL = 0.5
+"""Share of the exemplars against the membrane's smooth colours: more looks sharper, less is nearer to the truth."""
 
 
-def fill(
-    rgb: NDArray[np.uint8],
-    hole: NDArray[np.bool_],
-    known: NDArray[np.bool_],
-    disparity: NDArray[np.float32],
-) -> NDArray[np.uint8]:
+def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible: Float) -> NDArray[np.uint8]:
     """Fill `hole` from `known`; see `diorama.inpaint.fill` for the contract (arguments are checked there)."""
     out = rgb.copy()
     # What isn't known may influence nothing, so it is removed before anything is computed.
     colour = np.where(known[..., None], rgb, 0).astype(np.float32)
-    depth = np.where(known | hole, disparity, 0).astype(np.float32)
-    filled = harmonic.solve(harmonic.Level(colour, known, hole, depth))
+    seen = np.where(known, visible, 0).astype(np.float32)
+    levels = pyramid.build(pyramid.Level(colour, known, seen, hole, np.where(hole, behind, 0).astype(np.float32)))
+    smooth = membrane.solve(levels)
+    detailed = exemplar.refine(levels, smooth)
+    filled = DETAIL * detailed + (1 - DETAIL) * smooth[0]
     out[hole] = np.clip(np.rint(filled[hole]), 0, 255).astype(np.uint8)
     return out

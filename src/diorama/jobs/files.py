@@ -53,8 +53,9 @@ def safe_name(name: str) -> str:
     stem, dot, ending = name.rpartition(".")
     if not dot:
         stem, ending = name, ""
-    # 60 characters are at most 240 bytes of UTF-8; names such as CON mean a device on Windows.
-    stem = stem[:60] or "photo"
+    # With an ending 59 characters: at most 236 bytes of UTF-8, of the 255 that a name may have.
+    stem = stem[:50] or "photo"
+    # On Windows these mean devices.
     if re.fullmatch(r"(?i)con|prn|aux|nul|(com|lpt)\d", stem):
         stem = f"_{stem}"
     return f"{stem}.{ending[:8]}" if ending else stem

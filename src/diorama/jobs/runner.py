@@ -51,7 +51,7 @@ class Owner:
     def __init__(self, folder: Path) -> None:
         self.name = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._folder = folder
-        self._lock = FileLock(self._path(self.name))
+        self._lock = FileLock(self._path(self.name), thread_local=False)  # taken and freed in different threads
 
     def appear(self) -> None:
         """Take the lock.
@@ -248,9 +248,12 @@ class Runner:
         self._keeper = threading.Thread(target=self._keep_alive, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Take up what a killed server left, then whatever comes."""
+        """Take up what a killed server left, then whatever comes.
+
+        Raises:
+            StorageError: the data folder can't be written.
+        """
         self.owner.appear()
-        self._take_back()
         self._keeper.start()
         for slot in self._slots:
             slot.thread.start()
@@ -261,9 +264,9 @@ class Runner:
         for _ in self._slots:
             self.work_to_do.release()
         deadline = time.monotonic() + STOP_SECONDS
-        for slot in self._slots:
-            slot.thread.join(max(0.0, deadline - time.monotonic()))
-        self._keeper.join(max(0.1, deadline - time.monotonic()))
+        for thread in (*(slot.thread for slot in self._slots), self._keeper):
+            if thread.is_alive():
+                thread.join(max(0.1, deadline - time.monotonic()))
         self.owner.leave()
 
     def wake(self) -> None:
@@ -303,15 +306,16 @@ class Runner:
         self.data.remove(job_id)
 
     def _keep_alive(self) -> None:
-        next_search = time.monotonic() + TAKE_BACK_SECONDS
-        while not self.stopping.wait(HEARTBEAT_SECONDS):
+        next_search = 0.0
+        while not self.stopping.is_set():
             try:
-                self.beat()
                 if time.monotonic() >= next_search:
                     self._take_back()
                     next_search = time.monotonic() + TAKE_BACK_SECONDS
+                self.beat()
             except StorageError:
                 log.exception("the heartbeat could not be written")
+            self.stopping.wait(HEARTBEAT_SECONDS)
 
     def beat(self) -> None:
         """One heartbeat: stop work whose job is gone, and queue again what no slot works on any more."""

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Index, String, create_engine, delete, event, func, select, update
+from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -82,15 +83,15 @@ def error_record(error: DioramaError) -> dict[str, Any]:
 
 
 class Store:
-    """Jobs by SQLAlchemy URL, such as ``sqlite:////path/jobs.db``.
+    """Jobs in a database: the file of an SQLite one, which is made where it isn't there, or an SQLAlchemy URL.
 
     Every method raises StorageError when the database refuses (a full disk, a file that may not be written).
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        sqlite = url.startswith("sqlite")
-        self._engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
+    def __init__(self, place: Path | URL) -> None:
+        self.url = place if isinstance(place, URL) else URL.create("sqlite", database=str(place))
+        sqlite = self.url.get_backend_name() == "sqlite"
+        self._engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
         if sqlite:
             event.listen(self._engine, "connect", _prepare_sqlite)
 

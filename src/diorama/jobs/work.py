@@ -6,7 +6,6 @@ job to job. Photos are decoded here and nowhere else, so that a file that kills 
 
 from __future__ import annotations
 
-import importlib
 import logging
 import multiprocessing
 import os
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL
 
 from diorama.errors import DioramaError, StorageError
 from diorama.jobs import outputs
@@ -36,6 +37,8 @@ TYPICAL_SECONDS = {"photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "file
 REPORT_SECONDS = 0.2
 """Progress within a stage is written no more often than this."""
 
+WARM_PIXELS = 64
+
 FILES = "files"
 """The stage after the pipeline's own: what the page shows and the user downloads."""
 
@@ -47,7 +50,7 @@ class Task:
     """One step of one job, as it is sent to a worker."""
 
     claim: Claim
-    store: str  # URL
+    store: URL
     folder: Path
     upload: Path
     settings: dict[str, Any]
@@ -88,9 +91,15 @@ def _end_with(sentinel: int) -> None:
 
 
 def warm_up() -> None:
-    """Import what every job needs, so that the first one doesn't wait for it."""
-    for name in ("bundle", "depth", "export", "mesh", "photo", "pipeline", "points", "render"):
-        importlib.import_module(f"diorama.{name}")
+    """Make a scene of next to nothing: it loads the modules, the depth model and the compiled loops for the first job,
+    which would wait for them otherwise."""
+    import numpy as np
+
+    from diorama import pipeline, render
+
+    grey = np.full((WARM_PIXELS, WARM_PIXELS, 3), 128, np.uint8)
+    scene = pipeline.make(grey, Settings(processing_size=WARM_PIXELS), fetch=False)
+    render.render(scene)
 
 
 def run(task: Task) -> Outcome:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+from diorama.errors import InputError
 from diorama.types import Bool, Float32, Int32, PointCloud, Segment, SegmentKind, Segments
 
 LONGEST_NAME = 60
@@ -32,12 +33,12 @@ def clean_name(name: str) -> str:
     """A name that every file format and page can show: no control characters, single spaces, `LONGEST_NAME` at most.
 
     Raises:
-        ValueError: nothing is left of it.
+        InputError: nothing is left of it.
     """
     spaced = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in unicodedata.normalize("NFC", name))
     cleaned = " ".join(spaced.split())[:LONGEST_NAME].strip()
     if not cleaned:
-        raise ValueError("the name has no visible characters")
+        raise InputError("The name has no visible characters.", hint="Give the segment a name with letters in it.")
     return cleaned
 
 
@@ -127,10 +128,10 @@ def fronts(labels: Int32, points: PointCloud) -> dict[tuple[int, int], float]:
 
 
 def _beyond(
-    labels: Int32, inverse: Float32, rows: np.ndarray, columns: np.ndarray, towards: int, own: np.ndarray
-) -> np.ndarray:
+    labels: Int32, inverse: Float32, rows: np.ndarray, columns: np.ndarray, towards: int, own: Int32
+) -> Float32:
     """Inverse depth `REACH` pixels into the own side of an outline, or as far as the own segment goes."""
-    value = inverse[rows, columns]
+    value: Float32 = inverse[rows, columns]
     inside = np.ones(len(rows), bool)
     for distance in range(1, REACH + 1):
         ahead = np.clip(rows + towards * distance, 0, len(labels) - 1)
@@ -145,13 +146,8 @@ def _hides(id: int, other: int, steps: Mapping[tuple[int, int], float], kinds: M
     return steps[id, other] > 0.1 if id < other else steps[other, id] < -0.1
 
 
-def relabelled(labels: Int32, order: Sequence[int]) -> Int32:
-    """Labels where `order[0]` became 1, `order[1]` 2 and so on; all others 0."""
-    table = np.zeros(int(max(labels.max(initial=0), *order, 0)) + 1, np.int32)
-    table[list(order)] = np.arange(1, len(order) + 1)
-    return np.ascontiguousarray(table[labels], np.int32)
-
-
 def there(points: PointCloud) -> Bool:
     """(H, W): where the photo is opaque."""
-    return np.ones(points.z.shape, np.bool_) if points.opaque is None else points.opaque
+    if points.opaque is not None:
+        return points.opaque
+    return np.ones(points.z.shape, np.bool_)

@@ -33,17 +33,6 @@ class Tree:
     def __len__(self) -> int:
         return self.leaves + len(self.children)
 
-    def members(self, node: int) -> list[int]:
-        """The superpixels under a node."""
-        stack, found = [node], []
-        while stack:
-            top = stack.pop()
-            if top < self.leaves:
-                found.append(top)
-            else:
-                stack.extend(self.children[top - self.leaves].tolist())
-        return found
-
 
 def build(graph: Graph) -> Tree:
     """Merge along the outlines, cheapest first, till nothing touches.

@@ -1,4 +1,4 @@
-"""Which nodes of the merge tree are things: closed outlines, in front of what surrounds them, of a sensible size."""
+"""Which sets of superpixels are things: closed outlines, in front of what surrounds them, of a sensible size."""
 
 from __future__ import annotations
 
@@ -8,101 +8,72 @@ import numpy as np
 
 from diorama.segment.merging import Tree
 from diorama.segment.superpixels import Float64, Graph
+from diorama.types import Bool
 
-THRESHOLD = 1.1
-"""Score from which a node is a thing."""
+THRESHOLD = 1.35
+"""Score from which a node of the merge tree is a thing."""
 
 RELIEF = 0.08
 """Mean depth step around a region, as a share of the near inverse depth, that counts as standing well in front."""
 
+LARGEST_STEP = 0.2
+"""Depth steps count up to this, so that one stretch of sky behind a region doesn't outweigh the rest."""
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """A node of the tree, judged."""
+    """A set of superpixels, judged."""
 
-    node: int
-    members: int  # superpixels as bits
+    members: Bool  # (n,)
     area: float  # share of the picture
+    closure: float  # 0..1, share of its outline that is an edge
+    relief: float  # -1..1, how far in front of what surrounds it
+    frame: float  # 0..1, share of its outline that is the picture's border
+    clear: float  # closure and relief in one number, 0..1.6
     score: float  # how much it looks like a thing
-    relief: float  # -1..1, in front of what surrounds it
-    closure: float  # 0..1, share of its outline with an edge
-    frame: float  # share of its outline that is the picture's border
 
 
-def judge(graph: Graph, tree: Tree, height: Float64) -> list[Candidate]:
-    """Every node, with its score.
+def judge(graph: Graph, members: Bool, rise: Float64 | None = None, lasting: Float64 | None = None) -> list[Candidate]:
+    """Judge sets of superpixels, one a row.
 
     Args:
-        height: (n,) of each superpixel above the ground's plane, as depth; 0 on it.
+        members: (k, n).
+        rise: (n,) of each superpixel over the ground or the far end, as a share of the near inverse depth.
+        lasting: (k,), by which factor the merge that swallowed the set was dearer than the one that made it.
     """
-    size = len(tree)
-    area, outline, edge, step, frame, high = (np.zeros(size) for _ in range(6))
-    n = tree.leaves
-    area[:n], frame[:n], high[:n] = graph.area, graph.frame, height * graph.area
     a, b = graph.pairs.T
-    strength = np.maximum(graph.edge, graph.cut)
-    for into, value, sign in (
-        (outline, graph.length, 1),
-        (edge, strength * graph.length, 1),
-        (step, np.clip(graph.step, -0.2, 0.2) * graph.length, -1),
-    ):
-        into[:n] = np.bincount(a, value, n) + sign * np.bincount(b, value, n)
-    outline[:n] += graph.outer
-    edge[:n] += graph.outer
-    step[:n] += graph.outer * RELIEF
-    touching = {
-        (int(p), int(q)): (float(le), float(s * le))
-        for (p, q), le, s in zip(graph.pairs, graph.length, strength, strict=True)
-    }
-    links: list[dict[int, tuple[float, float]]] = [{} for _ in range(n)]
-    for (p, q), value in touching.items():
-        links[p][q] = links[q][p] = value
-    members = [1 << i for i in range(n)]
-    parent_cost = np.full(size, np.inf)
-    for k, (p, q) in enumerate(tree.children.tolist()):
-        node = n + k
-        for sums in (area, outline, edge, step, frame, high):
-            sums[node] = sums[p] + sums[q]
-        around = dict(links[p])
-        shared = around.pop(q)
-        outline[node] -= 2 * shared[0]
-        edge[node] -= 2 * shared[1]
-        for other, value in links[q].items():
-            if other != p:
-                old = around.get(other, (0.0, 0.0))
-                around[other] = (old[0] + value[0], old[1] + value[1])
-        for other, value in around.items():
-            links[other].pop(p, None)
-            links[other].pop(q, None)
-            links[other][node] = value
-        links.append(around)
-        members.append(members[p] | members[q])
-        parent_cost[p] = parent_cost[q] = tree.cost[k]
-    own_cost = np.concatenate([np.full(n, 1.0), tree.cost])
-    return _scored(graph, area, outline, edge, step, frame, high, parent_cost / np.maximum(own_cost, 1), members)
-
-
-def _scored(
-    graph: Graph, area: Float64, outline: Float64, edge: Float64, step: Float64, frame: Float64, high: Float64,
-    lasting: Float64, members: list[int],
-) -> list[Candidate]:  # fmt: skip
-    whole = float(graph.area.sum() + 1e-9)
-    picture = float(graph.labels.size)
-    outline = np.maximum(outline, 1.0)
-    closure = edge / outline
+    inside = members.astype(np.float64)
+    crossing = members[:, a] != members[:, b]
+    outer, frame, area = (inside @ value for value in (graph.outer, graph.frame, graph.area))
+    outline = np.maximum(crossing @ graph.length + outer, 1.0)
+    closure = (crossing @ (np.maximum(graph.edge, graph.cut) * graph.length) + outer) / outline
+    outward = np.clip(graph.step, -LARGEST_STEP, LARGEST_STEP) * graph.length
+    step = (inside[:, a] - inside[:, b]) @ outward + outer * RELIEF
     relief = np.clip(step / outline / RELIEF, -1, 1)
     rim = frame / (frame + outline)
+    # 0.62: a digital circle's outline, counted in pixel sides, is 4/pi of the true one.
     compact = np.clip(4 * np.pi * area / (0.62 * (outline + frame) ** 2), 0, 1)
-    above = np.clip(high / np.maximum(area, 1) / 0.15, -0.5, 1)
-    stable = np.clip(np.log(np.minimum(lasting, 1e6)) / 2, 0, 1)
-    score = 0.9 * closure + 0.7 * relief + 0.35 * above + 0.25 * compact + 0.2 * stable - 1.1 * rim
-    score[area > 0.6 * whole] -= 1
-    return [
-        Candidate(
-            i, members[i], float(area[i] / picture), float(score[i]), float(relief[i]), float(closure[i]), float(rim[i])
-        )
-        for i in range(len(area))
-    ]
+    clear = 0.9 * closure + 0.7 * relief
+    score = clear + 0.25 * compact - 1.1 * rim - (area > 0.6 * graph.area.sum())
+    if rise is not None:
+        score += 0.35 * np.clip(inside @ (rise * graph.area) / np.maximum(area, 1) / 0.15, -0.5, 1)
+    if lasting is not None:
+        score += 0.2 * np.clip(np.log(np.clip(lasting, 1, 1e6)) / 2, 0, 1)
+    numbers = np.stack([area / graph.labels.size, closure, relief, rim, clear, score], axis=1)
+    return [Candidate(row, *values) for row, values in zip(members, numbers.tolist(), strict=True)]
+
+
+def judge_nodes(graph: Graph, tree: Tree, rise: Float64) -> list[Candidate]:
+    """Every node of the merge tree, judged."""
+    leaves = tree.leaves
+    members = np.zeros((len(tree), leaves), bool)
+    members[:leaves] = np.eye(leaves, dtype=bool)
+    swallowed = np.full(len(tree), np.inf)
+    for node, (one, other) in enumerate(tree.children.tolist(), leaves):
+        members[node] = members[one] | members[other]
+        swallowed[[one, other]] = tree.cost[node - leaves]
+    made = np.maximum(np.concatenate([np.ones(leaves), tree.cost]), 1.0)
+    return judge(graph, members, rise, swallowed / made)
 
 
 def choose(candidates: list[Candidate], *, smallest: float, limit: int, threshold: float) -> list[Candidate]:
@@ -113,6 +84,6 @@ def choose(candidates: list[Candidate], *, smallest: float, limit: int, threshol
     for candidate in good:
         if len(chosen) == limit:
             break
-        if not any(candidate.members & other.members for other in chosen):
+        if not any((candidate.members & other.members).any() for other in chosen):
             chosen.append(candidate)
     return chosen

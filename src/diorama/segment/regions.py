@@ -6,11 +6,15 @@ become subject and objects; what is left is the ground's plane, upright planes, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from diorama.segment import merging, objects, outlines, planes, superpixels
+from diorama.segment import merging, objects, outlines, planes, superpixels, surfaces
 from diorama.segment.describe import describe, there
-from diorama.segment.superpixels import Float64, Graph
+from diorama.segment.objects import Candidate
+from diorama.segment.superpixels import Graph, Work
+from diorama.segment.surfaces import Surfaces
 from diorama.types import Bool, Cuts, DepthMap, Int32, Photo, PointCloud, SegmentKind, Segments
 
 SMALLEST = 0.004
@@ -21,7 +25,36 @@ MOST_OBJECTS = 8
 SMALLEST_SURFACE = 0.05
 """Share of the picture from which ground or a wall is worth a segment."""
 
-BACKGROUND, GROUND, FIRST_WALL = 1, 2, 3
+FRONT_THRESHOLD = 0.45
+"""Score from which a piece of the foreground is a thing: its depth has spoken for it already."""
+
+LARGE = 0.3
+"""Share of the picture from which a piece of the foreground may hold things of its own."""
+
+NESTED = 0.03
+"""Share of the picture from which a thing within such a piece is one: an eye is not."""
+
+BACKGROUND, GROUND, FIRST_WALL, FIRST_OBJECT = 1, 2, 3, 10
+
+
+@dataclass(frozen=True)
+class View:
+    """What every backend starts from, at working size (h, w)."""
+
+    work: Work
+    labels: Int32  # (h, w), superpixels; -1 where sky or nothing is
+    graph: Graph
+    surfaces: Surfaces
+
+
+def look(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap) -> View | None:
+    """Superpixels, what lies between them, and the surfaces that they make up; None where all is sky or nothing."""
+    work = superpixels.prepare(points, cuts, photo, depth)
+    labels = superpixels.superpixels(work)
+    if labels.max() < 0:
+        return None
+    graph = superpixels.graph(work, labels)
+    return View(work, labels, graph, surfaces.find_surfaces(graph, SMALLEST_SURFACE))
 
 
 def find_regions(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, detail: float) -> Segments:
@@ -30,21 +63,30 @@ def find_regions(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, 
     Args:
         detail: 0.5 (few, large segments) .. 2 (many, small ones).
     """
-    work = superpixels.prepare(points, cuts, photo, depth)
-    labels = superpixels.superpixels(work)
-    kinds: dict[int, SegmentKind] = {}
-    small = np.zeros(labels.shape, np.int32)
-    if labels.max() >= 0:
-        owner, kinds = _assign(superpixels.graph(work, labels), detail)
-        small[labels >= 0] = owner[labels[labels >= 0]]
+    view = look(points, cuts, photo, depth)
+    if view is None:
+        return finish(np.zeros((1, 1), np.int32), {}, points, cuts, depth)
+    owner, kinds = assign(view, _things(view.graph, view.surfaces, detail), SMALLEST / detail)
+    return finish(painted(view, owner), kinds, points, cuts, depth)
+
+
+def painted(view: View, owner: Int32) -> Int32:
+    """(h, w) labels from each superpixel's; 0 where sky or nothing is."""
+    return np.where(view.labels >= 0, owner[view.labels], 0).astype(np.int32)
+
+
+def finish(small: Int32, kinds: dict[int, SegmentKind], points: PointCloud, cuts: Cuts, depth: DepthMap) -> Segments:
+    """The record at full size from labels at working size, with the sky as it is in the depth map."""
     opaque = there(points)
     fixed = np.where(opaque, 0, -1).astype(np.int32)
+    kinds = dict(kinds)
     if depth.sky is not None and (depth.sky & opaque).any():
         sky = max(kinds, default=0) + 1
         fixed[depth.sky & opaque] = sky
         kinds[sky] = "sky"
-    if not kinds:
-        kinds, small = {1: "background"}, np.ones_like(small)
+    if not small.any():
+        # All sky but for single pixels: those make up the background.
+        small, kinds[BACKGROUND + 1000] = np.full_like(small, BACKGROUND + 1000), "background"
     return ordered(outlines.redraw(small, points, cuts, fixed), kinds, points)
 
 
@@ -59,65 +101,53 @@ def ordered(labels: Int32, kinds: dict[int, SegmentKind], points: PointCloud) ->
     return describe(table[labels], {int(table[id]): kinds[id] for id in present}, points)
 
 
-def _assign(graph: Graph, detail: float) -> tuple[Int32, dict[int, SegmentKind]]:
-    """Each superpixel's segment id and each id's kind."""
-    tree = merging.build(graph)
-    ground = planes.find_ground(graph)
-    means = planes.means(graph)
-    height = np.zeros(len(graph.area)) if ground is None else means[:, 3] - means[:, :3] @ ground.normal
-    found = objects.choose(
-        objects.judge(graph, tree, height), smallest=SMALLEST / detail, limit=round(MOST_OBJECTS * detail),
-        threshold=objects.THRESHOLD - 0.3 * np.log2(detail),
-    )  # fmt: skip
+def assign(view: View, things: list[Bool], smallest: float) -> tuple[Int32, dict[int, SegmentKind]]:
+    """Each superpixel's segment id and each id's kind.
+
+    Args:
+        things: sets of superpixels (n,) that are subject and objects, from `FIRST_OBJECT`; later ones lie on top.
+        smallest: share of the picture under which a piece goes to its neighbour.
+    """
+    graph, found = view.graph, view.surfaces
     owner = np.full(len(graph.area), BACKGROUND, np.int32)
-    kinds: dict[int, SegmentKind] = {BACKGROUND: "background"}
-    picture = float(graph.labels.size)
-    first = 100
-    for number, candidate in enumerate(found):
-        owner[tree.members(candidate.node)] = first + number
-        kinds[first + number] = "object"
-    if ground is not None:
-        floor = _largest_piece(graph, ground.inliers & (owner == BACKGROUND))
-        if graph.area[floor].sum() > SMALLEST_SURFACE * picture:
-            owner[floor] = GROUND
-            kinds[GROUND] = "ground"
-    for wall in range(FIRST_WALL, FIRST_WALL + 2):
-        plane = planes.find_wall(graph, owner == BACKGROUND)
-        if plane is None:
-            break
-        face = _largest_piece(graph, plane.inliers & (owner == BACKGROUND))
-        if graph.area[face].sum() <= 2 * SMALLEST_SURFACE * picture:
-            break
-        owner[face] = wall
-        kinds[wall] = "wall"
-    _tidy(graph, owner, SMALLEST / detail * picture)
+    kinds: dict[int, SegmentKind] = {BACKGROUND: "background", GROUND: "ground"}
+    owner[found.ground] = GROUND
+    for id, wall in enumerate(found.walls, FIRST_WALL):
+        owner[wall] = id
+        kinds[id] = "wall"
+    for id, thing in enumerate(things, FIRST_OBJECT):
+        owner[thing] = id
+        kinds[id] = "object"
+    _tidy(graph, owner, smallest * graph.labels.size)
     subject = _subject(graph, owner, kinds)
     if subject is not None:
         kinds[subject] = "subject"
-    return owner, {id: kind for id, kind in kinds.items() if (owner == id).any()}
+    return owner, kinds
 
 
-def _pieces(graph: Graph, same: Bool) -> Int32:
-    """Number the connected pieces of the superpixel graph, joined over `same` pairs."""
-    parent = list(range(len(graph.area)))
-
-    def root(node: int) -> int:
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    for a, b in graph.pairs[same].tolist():
-        parent[root(a)] = root(b)
-    return np.array([root(node) for node in range(len(parent))], np.int32)
-
-
-def _largest_piece(graph: Graph, among: Bool) -> Bool:
+def _things(graph: Graph, found: Surfaces, detail: float) -> list[Bool]:
+    """Subject and objects: pieces of the foreground, then nodes of the merge tree; later ones lie over earlier ones."""
+    smallest = SMALLEST / detail
     a, b = graph.pairs.T
-    piece = _pieces(graph, among[a] & among[b])
-    size = np.bincount(piece[among], graph.area[among], len(among)) if among.any() else np.zeros(len(among))
-    largest: Bool = among & (piece == int(size.argmax()))
-    return largest
+    piece = surfaces.pieces(graph, found.front[a] & found.front[b] & (graph.cut < 0.6))
+    masks = np.array([found.front & (piece == number) for number in np.unique(piece[found.front])], bool)
+    judged = objects.judge(graph, masks.reshape(-1, len(graph.area)))
+    things = [c for c in judged if c.area >= smallest and c.clear > FRONT_THRESHOLD and c.relief > 0.15]
+    nodes = objects.judge_nodes(graph, merging.build(graph), found.rise)
+    threshold = objects.THRESHOLD - 0.3 * float(np.log2(detail))
+    for node in objects.choose(nodes, smallest=smallest, limit=2 * MOST_OBJECTS, threshold=threshold):
+        if all(_may_lie_over(graph, node, thing) for thing in things):
+            things.append(node)
+    best = sorted(things, key=lambda thing: -thing.score * thing.area**0.35)[: round(MOST_OBJECTS * detail)]
+    return [thing.members for thing in sorted(best, key=lambda thing: -thing.area)]
+
+
+def _may_lie_over(graph: Graph, node: Candidate, thing: Candidate) -> bool:
+    """Whether a node is beside a thing that was found before, or stands out on a large one (a cap on a house)."""
+    overlap = float(graph.area[node.members & thing.members].sum()) / graph.labels.size
+    if overlap <= 0.15 * node.area:
+        return True
+    return thing.area > LARGE and NESTED < node.area < 0.6 * thing.area and node.relief > 0.25
 
 
 def _tidy(graph: Graph, owner: Int32, smallest: float) -> None:
@@ -125,7 +155,7 @@ def _tidy(graph: Graph, owner: Int32, smallest: float) -> None:
     a, b = graph.pairs.T
     weight = graph.length * (1.2 - np.maximum(graph.edge, graph.cut))
     for _ in range(20):
-        piece = _pieces(graph, owner[a] == owner[b])
+        piece = surfaces.pieces(graph, owner[a] == owner[b])
         size = np.bincount(piece, graph.area, len(owner))
         small = np.flatnonzero((size > 0) & (size < smallest))
         if not len(small):
@@ -142,7 +172,7 @@ def _tidy(graph: Graph, owner: Int32, smallest: float) -> None:
 
 
 def _subject(graph: Graph, owner: Int32, kinds: dict[int, SegmentKind]) -> int | None:
-    """The most salient object: near, central, large and in one piece."""
+    """The most salient object: near, central, large, with a clear outline that the picture's border doesn't cut."""
     best, best_score = None, 0.0
     means = planes.means(graph)
     low, high = means[:, :2].min(axis=0), means[:, :2].max(axis=0)
@@ -152,15 +182,12 @@ def _subject(graph: Graph, owner: Int32, kinds: dict[int, SegmentKind]) -> int |
         area = graph.area[mine]
         if not area.sum():
             continue
-        at = np.average(where[mine], axis=0, weights=area)
-        central = float(np.exp(-4 * (at**2).sum()))
+        judged = objects.judge(graph, mine[None])[0]
+        middle = np.average(where[mine], axis=0, weights=area)
+        central = float(np.exp(-3 * (middle**2).sum()))
         near = float(np.average(means[mine, 3], weights=area))
-        score = central * (0.3 + near) * float(area.sum() / graph.labels.size) ** 0.5
+        clear = max(0.1, judged.clear) * (1 - 0.5 * judged.frame)
+        score = central * (0.3 + near) * clear * min(judged.area, 0.4) ** 0.4
         if score > best_score:
             best, best_score = id, score
     return best
-
-
-def mean_depth(graph: Graph) -> Float64:
-    """(n,) mean depth of each superpixel."""
-    return np.asarray(planes.means(graph)[:, 3], np.float64)

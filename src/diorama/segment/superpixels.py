@@ -35,9 +35,7 @@ class Work:
     lab: Float32  # (h, w, 3), CIELAB
     depth: Float32  # (h, w), inverse depth over the near inverse depth: about 0..1
     ray: Float32  # (h, w, 2), x / z and y / z
-    sky: Bool  # (h, w)
     solid: Bool  # (h, w), opaque and not sky
-    opaque: Bool  # (h, w)
     cut: Bool  # (h, w), a depth cut passes through this pixel
 
 
@@ -84,7 +82,7 @@ def prepare(points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap) -> Wo
     at = camera.resized(w, h)
     x, y = np.meshgrid((np.arange(w) + 0.5 - at.cx) / at.fx, (np.arange(h) + 0.5 - at.cy) / at.fy)
     ray = np.stack([x, y], axis=-1).astype(np.float32)
-    return Work(lab, np.asarray(inverse, np.float32), ray, sky & opaque, opaque & ~sky, opaque, cut)
+    return Work(np.asarray(lab, np.float32), np.asarray(inverse, np.float32), ray, opaque & ~sky, cut)
 
 
 def _share(mask: Bool, w: int, h: int) -> Bool:
@@ -101,12 +99,11 @@ def superpixels(work: Work) -> Int32:
     h, w = work.solid.shape
     features = np.concatenate([work.lab, work.depth[..., None] * np.float32(DEPTH_WEIGHT)], axis=-1)
     count = max(1, round(h * w / SUPERPIXEL_AREA))
-    mask = None if work.solid.all() else work.solid
-    if mask is not None and not mask.any():
+    if not work.solid.any():
         return np.full((h, w), -1, np.int32)
     labels = slic(
         features, n_segments=count, compactness=COMPACTNESS, max_num_iter=5, channel_axis=-1, start_label=0,
-        convert2lab=False, enforce_connectivity=True, mask=None, sigma=0.6,
+        convert2lab=False, enforce_connectivity=True, sigma=0.6,
     )  # fmt: skip
     labels = np.asarray(labels, np.int32)
     labels[~work.solid] = -1
@@ -123,31 +120,44 @@ def graph(work: Work, labels: Int32) -> Graph:
     at = labels[solid]
     d, (x, y) = work.depth[solid].astype(np.float64), work.ray[solid].astype(np.float64).T
     columns = (np.ones_like(d), x, y, d, x * x, x * y, y * y, x * d, y * d, d * d)
-    moments = np.stack([np.bincount(at, column, count) for column in columns], axis=1)
-    area = np.maximum(moments[:, 0], 1)
+    moments = np.asarray(np.stack([np.bincount(at, column, count) for column in columns], axis=1), np.float64)
+    area = np.maximum(moments[:, 0], 1.0)
     lab = np.stack([np.bincount(at, c, count) for c in work.lab[solid].T], axis=1) / area[:, None]
-    frame = np.zeros(count)
+    frame = np.zeros(count, np.float64)
+    outer = np.zeros(count, np.float64)
     for border in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         frame += np.bincount(border[border >= 0], minlength=count)
-    smooth = cv2.GaussianBlur(work.lab, (0, 0), 1.0)
+    smooth = np.asarray(cv2.GaussianBlur(work.lab, (0, 0), 1.0), np.float32)
     parts = [_links(labels, smooth, work.depth, work.cut, axis) for axis in (0, 1)]
     a, b, edge, cut, step = (np.concatenate(part) for part in zip(*parts, strict=True))
     swap = a > b
     a, b, step = np.where(swap, b, a), np.where(swap, a, b), np.where(swap, -step, step)
     keys, where = np.unique(a.astype(np.int64) * count + b, return_inverse=True)
-    length = np.bincount(where, minlength=len(keys)).astype(np.float64)
+    length = np.bincount(where, minlength=len(keys))
     means = [np.bincount(where, value, len(keys)) / np.maximum(length, 1) for value in (edge, cut, step)]
     pairs = np.stack([keys // count, keys % count], axis=1)
-    outer = np.zeros(count)
     for one, other in ((labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])):
         for inside, outside in ((one, other), (other, one)):
             outer += np.bincount(inside[(inside >= 0) & (outside < 0)], minlength=count)
-    return Graph(labels, area, lab, moments, pairs, length, means[0], means[1], means[2], frame, outer)
+    return Graph(
+        labels,
+        np.asarray(area, np.float64),
+        lab,
+        moments,
+        pairs,
+        np.asarray(length, np.float64),
+        means[0],
+        means[1],
+        means[2],
+        frame,
+        np.asarray(outer, np.float64),
+    )
 
 
 def _links(labels: Int32, lab: Float32, depth: Float32, cut: Bool, axis: int) -> tuple[np.ndarray, ...]:
     """Both labels, colour edge, cut and depth step of every link between different superpixels along an axis."""
-    labels, lab, depth, cut = (np.moveaxis(array, axis, 0) for array in (labels, lab, depth, cut))
+    labels, lab = np.moveaxis(labels, axis, 0), np.moveaxis(lab, axis, 0)
+    depth, cut = np.moveaxis(depth, axis, 0), np.moveaxis(cut, axis, 0)
     rows, columns = np.nonzero((labels[:-1] != labels[1:]) & (labels[:-1] >= 0) & (labels[1:] >= 0))
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 2, len(labels) - 1)
     distance = np.linalg.norm(lab[before, columns] - lab[after, columns], axis=-1)

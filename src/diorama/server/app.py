@@ -48,9 +48,9 @@ def create_app(
     Raises:
         StorageError: the data folder can't be used.
     """
-    folder = DataFolder(data or data_folder())
+    folder = DataFolder((data or data_folder()).expanduser().absolute())
     folder.create()
-    store = Store(f"sqlite:///{folder.database}")
+    store = Store(folder.database)
     store.create_tables()
     context = Context(store, folder, Runner(store, folder, slots=slots), Fetcher(enabled=fetch), max_queued)
     app = FastAPI(

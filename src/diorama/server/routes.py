@@ -42,7 +42,7 @@ health = APIRouter()
 
 Shared = Annotated[Context, Depends(context_of)]
 
-EXAMPLE_PIXELS = 320
+EXAMPLE_PIXELS = 640
 
 _PHOTO_BODY = {
     "requestBody": {
@@ -305,7 +305,7 @@ def get_example(name: str) -> FileResponse:
     summary="An example photo, small",
 )
 def get_example_thumbnail(name: str) -> Response:
-    """A JPEG of at most 320 pixels a side."""
+    """A JPEG of at most 640 pixels a side."""
     return Response(_thumbnail(_example(name)), media_type="image/jpeg", headers={"Cache-Control": "no-cache"})
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import signal
 import socket
 import sys
+import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
@@ -85,10 +87,24 @@ def serve(
             if open_browser:
                 webbrowser.open(address)
 
-        with suppress(KeyboardInterrupt):  # raised again by uvicorn once everything has ended in order
+        with _ended_by_signals():
             _Server(config, app, ready).run(sockets=[listener])
     finally:
         listener.close()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """uvicorn raises the signal that ended it once more, after everything has ended in order: that is no error."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print(sentence: str) -> None:

@@ -89,7 +89,9 @@ export function upload(file, onProgress) {
       else reject(Problem.from(sender.status, sender.responseText));
     });
     sender.addEventListener("error", () => reject(Problem.unreachable()));
-    sender.addEventListener("abort", () => reject(new Problem({ detail: S.start.cancelled, hint: "", code: "cancelled" })));
+    sender.addEventListener("abort", () =>
+      reject(new Problem({ detail: S.start.cancelled, hint: "", code: "cancelled" })),
+    );
     const form = new FormData();
     form.append("photo", file, file.name);
     sender.open("POST", `${ROOT}/jobs`);

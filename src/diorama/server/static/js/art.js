@@ -39,6 +39,7 @@ export function paperTheatre(label) {
     element.style.setProperty("--art-y", `${(-y * REACH).toFixed(2)}px`);
     element.classList.add("art-led");
   };
-  if (!reducedMotion() && matchMedia("(hover: hover)").matches) addEventListener("pointermove", onMove, { passive: true });
+  if (!reducedMotion() && matchMedia("(hover: hover)").matches)
+    addEventListener("pointermove", onMove, { passive: true });
   return { element, destroy: () => removeEventListener("pointermove", onMove) };
 }

@@ -21,13 +21,34 @@ export function comingPanel(step, job) {
         "section",
         { class: "card coming-card" },
         h("p", { class: "chip" }, S.coming.chip),
-        h("ul", { class: "coming-list" }, T.points.map(([name, title, text]) => h("li", {}, icon(name, "icon promise-icon"), h("div", {}, h("h2", {}, title), h("p", { class: "muted" }, text))))),
+        h(
+          "ul",
+          { class: "coming-list" },
+          T.points.map(([name, title, text]) =>
+            h(
+              "li",
+              {},
+              icon(name, "icon promise-icon"),
+              h("div", {}, h("h2", {}, title), h("p", { class: "muted" }, text)),
+            ),
+          ),
+        ),
       ),
       h(
         "aside",
         { class: "card coming-from" },
         thumbnail ? h("img", { src: thumbnail, alt: S.viewer.thumbnail }) : null,
-        h("div", { class: "card-pad" }, h("p", { class: validated ? "notice ok" : "muted" }, validated ? icon("check") : null, h("span", {}, validated ? S.coming.validated : S.coming.notYet)), h("a", { class: "button wide", href: jobUrl(job.id, "original") }, icon("left"), S.coming.back)),
+        h(
+          "div",
+          { class: "card-pad" },
+          h(
+            "p",
+            { class: validated ? "notice ok" : "muted" },
+            validated ? icon("check") : null,
+            h("span", {}, validated ? S.coming.validated : S.coming.notYet),
+          ),
+          h("a", { class: "button wide", href: jobUrl(job.id, "original") }, icon("left"), S.coming.back),
+        ),
       ),
     ),
   );

@@ -6,8 +6,16 @@ import { S } from "./strings.js";
 /** @param urls {{ photo: string, depth: string }}  @param size {{ width: number, height: number }} of the photo */
 export function compareSlider(urls, size) {
   const T = S.original;
-  const image = (source, alt, className) => h("img", { src: source, alt, class: className, width: size.width, height: size.height, draggable: "false" });
-  const range = h("input", { type: "range", min: "0", max: "100", step: "1", value: "50", "aria-label": T.compareLabel });
+  const image = (source, alt, className) =>
+    h("img", { src: source, alt, class: className, width: size.width, height: size.height, draggable: "false" });
+  const range = h("input", {
+    type: "range",
+    min: "0",
+    max: "100",
+    step: "1",
+    value: "50",
+    "aria-label": T.compareLabel,
+  });
   const element = h(
     "div",
     { class: "compare" },

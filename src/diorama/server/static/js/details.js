@@ -22,7 +22,16 @@ export function facts(job) {
   if (job.units) rows.push([T.units, T[job.units] ?? job.units]);
   const depth = depthReport(job);
   if (depth) rows.push([T.depth, depth.backend]);
-  return h("section", { class: "card card-pad facts" }, h("h2", {}, S.original.facts), h("dl", {}, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
+  return h(
+    "section",
+    { class: "card card-pad facts" },
+    h("h2", {}, S.original.facts),
+    h(
+      "dl",
+      {},
+      rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+    ),
+  );
 }
 
 export function downloads(job) {
@@ -31,21 +40,35 @@ export function downloads(job) {
     "section",
     { class: "card downloads" },
     h("h2", {}, S.original.downloads),
-    h("ul", {}, files.map((file) => {
-      const size = format.bytes(file.bytes);
-      const about = S.files[baseName(file)];
-      return h(
-        "li",
-        {},
-        h(
-          "a",
-          { href: `${file.url}?download=1`, download: baseName(file), "aria-label": S.original.download(file.label, size), dataset: { file: baseName(file) } },
-          h("span", { class: "download-text" }, h("span", { class: "download-label" }, file.label), about ? h("span", { class: "download-about" }, about) : null),
-          h("span", { class: "download-size" }, size),
-          icon("download"),
-        ),
-      );
-    })),
+    h(
+      "ul",
+      {},
+      files.map((file) => {
+        const size = format.bytes(file.bytes);
+        const about = S.files[baseName(file)];
+        return h(
+          "li",
+          {},
+          h(
+            "a",
+            {
+              href: `${file.url}?download=1`,
+              download: baseName(file),
+              "aria-label": S.original.download(file.label, size),
+              dataset: { file: baseName(file) },
+            },
+            h(
+              "span",
+              { class: "download-text" },
+              h("span", { class: "download-label" }, file.label),
+              about ? h("span", { class: "download-about" }, about) : null,
+            ),
+            h("span", { class: "download-size" }, size),
+            icon("download"),
+          ),
+        );
+      }),
+    ),
   );
 }
 
@@ -53,7 +76,14 @@ export function report(job) {
   const T = S.report;
   const label = (name) => job.stages.find((stage) => stage.name === name)?.label ?? name;
   const cell = (text) => text || T.none;
-  const settings = (values) => h("ul", { class: "report-settings" }, Object.entries(values).map(([name, value]) => h("li", {}, h("code", {}, `${name} ${value === null ? "auto" : value}`))));
+  const settings = (values) =>
+    h(
+      "ul",
+      { class: "report-settings" },
+      Object.entries(values).map(([name, value]) =>
+        h("li", {}, h("code", {}, `${name} ${value === null ? "auto" : value}`)),
+      ),
+    );
   const row = (stage) =>
     h(
       "tr",
@@ -76,9 +106,27 @@ export function report(job) {
       h(
         "table",
         {},
-        h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((head) => h("th", { scope: "col" }, head)),
+          ),
+        ),
         h("tbody", {}, job.report.map(row)),
-        h("tfoot", {}, h("tr", {}, h("th", { scope: "row", colspan: "3" }, T.total), h("td", { class: "figure" }, format.seconds(seconds(job))), h("td", { colspan: "2" }))),
+        h(
+          "tfoot",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", { scope: "row", colspan: "3" }, T.total),
+            h("td", { class: "figure" }, format.seconds(seconds(job))),
+            h("td", { colspan: "2" }),
+          ),
+        ),
       ),
     ),
   );

@@ -15,7 +15,9 @@ export function h(tag, properties = {}, ...children) {
     else if (name === "value" && "value" in element) element.value = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -39,7 +41,9 @@ export function announce(text) {
   if (!region) return;
   region.textContent = "";
   // Two equal sentences in a row are only read when the region was empty in between.
-  setTimeout(() => { region.textContent = text; }, 60);
+  setTimeout(() => {
+    region.textContent = text;
+  }, 60);
 }
 
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -16,7 +16,12 @@ const EXPECTED = 3; // examples: their places are kept free, so that nothing jum
 /** Three photos to try. `upload` shows what goes wrong. */
 export function exampleRow(upload) {
   const list = h("ul", { class: "examples" });
-  const element = h("section", { class: "examples-section" }, h("div", { class: "section-head" }, h("h2", {}, S.start.examples), h("p", {}, S.start.examplesLead)), list);
+  const element = h(
+    "section",
+    { class: "examples-section" },
+    h("div", { class: "section-head" }, h("h2", {}, S.start.examples), h("p", {}, S.start.examplesLead)),
+    list,
+  );
   const begin = async (example, button) => {
     button.disabled = true;
     button.classList.add("busy");
@@ -34,7 +39,13 @@ export function exampleRow(upload) {
   const card = (example) => {
     const button = h(
       "button",
-      { type: "button", class: "example", "aria-label": S.start.tryExample(example.label), dataset: { example: example.name }, onclick: () => begin(example, button) },
+      {
+        type: "button",
+        class: "example",
+        "aria-label": S.start.tryExample(example.label),
+        dataset: { example: example.name },
+        onclick: () => begin(example, button),
+      },
       h("img", { src: example.thumbnail, alt: "", loading: "lazy", decoding: "async" }),
       h("span", { class: "example-label" }, example.label, icon("arrow")),
     );
@@ -46,7 +57,9 @@ export function exampleRow(upload) {
       list.replaceChildren(...examples.map(card));
       element.hidden = examples.length === 0;
     },
-    () => { element.hidden = true; }, // the page works without; the history below says when the server is away
+    () => {
+      element.hidden = true;
+    }, // the page works without; the history below says when the server is away
   );
   return element;
 }
@@ -56,7 +69,13 @@ export function historySection() {
   const list = h("ul", { class: "history" });
   const count = h("p", {});
   const problems = h("div", {});
-  const element = h("section", { class: "history-section", hidden: true }, h("div", { class: "section-head" }, h("h2", {}, S.start.history), count), problems, list);
+  const element = h(
+    "section",
+    { class: "history-section", hidden: true },
+    h("div", { class: "section-head" }, h("h2", {}, S.start.history), count),
+    problems,
+    list,
+  );
   const cards = new Map();
   let timer = 0;
   let stopped = false;
@@ -122,8 +141,33 @@ function historyCard(job, onRemove) {
   const picture = h("span", { class: "history-picture" });
   const when = h("time", { datetime: job.created, title: format.moment(job.created) });
   const state = h("span", { class: "chip" });
-  const link = h("a", { href: jobUrl(job.id), class: "history-link" }, picture, h("span", { class: "history-text" }, h("span", { class: "history-name" }, job.name), h("span", { class: "history-meta" }, when, state)));
-  const element = h("li", { class: "history-item", dataset: { job: job.id } }, link, h("button", { type: "button", class: "icon-button on-picture", title: S.start.deleteOne(job.name), "aria-label": S.start.deleteOne(job.name), onclick: onRemove }, icon("trash")));
+  const link = h(
+    "a",
+    { href: jobUrl(job.id), class: "history-link" },
+    picture,
+    h(
+      "span",
+      { class: "history-text" },
+      h("span", { class: "history-name" }, job.name),
+      h("span", { class: "history-meta" }, when, state),
+    ),
+  );
+  const element = h(
+    "li",
+    { class: "history-item", dataset: { job: job.id } },
+    link,
+    h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button on-picture",
+        title: S.start.deleteOne(job.name),
+        "aria-label": S.start.deleteOne(job.name),
+        onclick: onRemove,
+      },
+      icon("trash"),
+    ),
+  );
   let shown = null;
   const card = {
     element,
@@ -133,7 +177,9 @@ function historyCard(job, onRemove) {
       const source = fileUrl(now, "thumbnail.jpg") ?? fileUrl(now, "photo.jpg");
       if (source !== shown || !picture.firstChild) {
         shown = source;
-        picture.replaceChildren(source ? h("img", { src: source, alt: "", loading: "lazy", decoding: "async" }) : icon("picture"));
+        picture.replaceChildren(
+          source ? h("img", { src: source, alt: "", loading: "lazy", decoding: "async" }) : icon("picture"),
+        );
       }
       setText(when, format.ago(now.created));
       setText(state, S.jobState[now.state]);

@@ -12,12 +12,32 @@ export function jobHead(job, { title, lead = null, onDelete = null }) {
     h(
       "div",
       { class: "job-head-text" },
-      h("p", { class: "job-name" }, h("span", { class: "job-file", title: job.name }, job.name), h("time", { datetime: job.created, title: format.moment(job.created) }, format.ago(job.created))),
+      h(
+        "p",
+        { class: "job-name" },
+        h("span", { class: "job-file", title: job.name }, job.name),
+        h("time", { datetime: job.created, title: format.moment(job.created) }, format.ago(job.created)),
+      ),
       h("h1", { tabindex: "-1" }, title),
       lead ? h("p", { class: "lead" }, lead) : null,
     ),
     onDelete
-      ? h("div", { class: "row job-tools" }, h("a", { class: "button small", href: "/" }, icon("plus"), S.original.another), h("button", { type: "button", class: "icon-button", title: S.original.delete, "aria-label": S.original.delete, onclick: onDelete }, icon("trash")))
+      ? h(
+          "div",
+          { class: "row job-tools" },
+          h("a", { class: "button small", href: "/" }, icon("plus"), S.original.another),
+          h(
+            "button",
+            {
+              type: "button",
+              class: "icon-button",
+              title: S.original.delete,
+              "aria-label": S.original.delete,
+              onclick: onDelete,
+            },
+            icon("trash"),
+          ),
+        )
       : null,
   );
 }

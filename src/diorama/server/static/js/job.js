@@ -107,7 +107,15 @@ export function jobView(id, wantedStep) {
     showSteps(null, "upload");
     setTitle(`${S.missing.title} · ${S.product}`);
     element.dataset.panel = "missing";
-    element.replaceChildren(h("div", { class: "message-panel" }, h("h1", { tabindex: "-1" }, S.missing.title), problemBox(problem), h("a", { class: "button primary", href: "/" }, S.missing.back)));
+    element.replaceChildren(
+      h(
+        "div",
+        { class: "message-panel" },
+        h("h1", { tabindex: "-1" }, S.missing.title),
+        problemBox(problem),
+        h("a", { class: "button primary", href: "/" }, S.missing.back),
+      ),
+    );
   }
 
   async function load() {

@@ -65,22 +65,39 @@ function showWord(box, job, actions) {
   box.dataset.validated = String(validated);
   if (validated) {
     const title = h("h2", { tabindex: "-1" }, icon("check"), T.validated);
-    box.replaceChildren(h("div", { class: "word-text" }, title, h("p", { class: "muted" }, T.validatedText)), h("a", { class: "button", href: jobUrl(job.id, "enhanced") }, T.next, icon("arrow")));
+    box.replaceChildren(
+      h("div", { class: "word-text" }, title, h("p", { class: "muted" }, T.validatedText)),
+      h("a", { class: "button", href: jobUrl(job.id, "enhanced") }, T.next, icon("arrow")),
+    );
     if (before === "false") title.focus({ preventScroll: true });
     return;
   }
   const trouble = h("div", { class: "problems" });
-  const button = h("button", { type: "button", class: "button primary", id: "validate", onclick: async () => {
-    button.disabled = true;
-    trouble.replaceChildren();
-    try {
-      await actions.validate();
-    } catch (problem) {
-      button.disabled = false;
-      trouble.replaceChildren(problemBox(problem));
-    }
-  } }, T.validate, icon("arrow"));
-  box.replaceChildren(h("div", { class: "word-text" }, h("h2", {}, T.validateLead), h("p", { class: "muted" }, T.validateText)), button, trouble);
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "button primary",
+      id: "validate",
+      onclick: async () => {
+        button.disabled = true;
+        trouble.replaceChildren();
+        try {
+          await actions.validate();
+        } catch (problem) {
+          button.disabled = false;
+          trouble.replaceChildren(problemBox(problem));
+        }
+      },
+    },
+    T.validate,
+    icon("arrow"),
+  );
+  box.replaceChildren(
+    h("div", { class: "word-text" }, h("h2", {}, T.validateLead), h("p", { class: "muted" }, T.validateText)),
+    button,
+    trouble,
+  );
 }
 
 function compareSection(job) {
@@ -89,27 +106,68 @@ function compareSection(job) {
   const depth = fileUrl(job, "depth.jpg");
   if (!photo || !depth) return null;
   const size = job.camera ?? { width: 4, height: 3 };
-  return h("section", { class: "compare-section card" }, h("div", { class: "compare-head" }, h("h2", {}, T.compare), h("p", { class: "muted" }, T.compareLead)), compareSlider({ photo, depth }, size), h("p", { class: "legend" }, h("span", {}, T.near), h("span", { class: "legend-ramp", "aria-hidden": "true" }), h("span", {}, T.far)));
+  return h(
+    "section",
+    { class: "compare-section card" },
+    h("div", { class: "compare-head" }, h("h2", {}, T.compare), h("p", { class: "muted" }, T.compareLead)),
+    compareSlider({ photo, depth }, size),
+    h(
+      "p",
+      { class: "legend" },
+      h("span", {}, T.near),
+      h("span", { class: "legend-ramp", "aria-hidden": "true" }),
+      h("span", {}, T.far),
+    ),
+  );
 }
 
 function showNotices(box, job, settings, better, actions) {
   const T = S.original;
   const assumed = job.camera?.source === "assumed";
-  const toFov = () => h("button", { type: "button", class: "button small", onclick: () => settings.focusOn("fov") }, T.setFov);
-  const about = (text, ...rest) => h("li", { class: "notice" }, icon("warning"), h("div", { class: "notice-text" }, h("p", {}, text), rest.length ? h("div", { class: "row" }, rest) : null));
+  const toFov = () =>
+    h("button", { type: "button", class: "button small", onclick: () => settings.focusOn("fov") }, T.setFov);
+  const about = (text, ...rest) =>
+    h(
+      "li",
+      { class: "notice" },
+      icon("warning"),
+      h("div", { class: "notice-text" }, h("p", {}, text), rest.length ? h("div", { class: "row" }, rest) : null),
+    );
   const isFocal = (text) => /focal|field of view/i.test(text);
-  const items = [...new Set(job.warnings)].map((text) => (assumed && isFocal(text) ? about(text, toFov()) : about(text)));
+  const items = [...new Set(job.warnings)].map((text) =>
+    assumed && isFocal(text) ? about(text, toFov()) : about(text),
+  );
   if (assumed && !job.warnings.some(isFocal)) items.unshift(about(T.focal, toFov()));
   if (better) {
-    const again = h("button", { type: "button", class: "button small", onclick: async () => {
-      again.disabled = true;
-      try {
-        await actions.rerun({ depth: better.name });
-      } catch (problem) {
-        again.replaceWith(problemBox(problem));
-      }
-    } }, T.withModel(better.label ?? better.name));
-    items.unshift(h("li", { class: "notice ok", dataset: { notice: "better-model" } }, icon("spark"), h("div", { class: "notice-text" }, h("p", {}, T.weights(better.label ?? better.name)), h("div", { class: "row" }, again))));
+    const again = h(
+      "button",
+      {
+        type: "button",
+        class: "button small",
+        onclick: async () => {
+          again.disabled = true;
+          try {
+            await actions.rerun({ depth: better.name });
+          } catch (problem) {
+            again.replaceWith(problemBox(problem));
+          }
+        },
+      },
+      T.withModel(better.label ?? better.name),
+    );
+    items.unshift(
+      h(
+        "li",
+        { class: "notice ok", dataset: { notice: "better-model" } },
+        icon("spark"),
+        h(
+          "div",
+          { class: "notice-text" },
+          h("p", {}, T.weights(better.label ?? better.name)),
+          h("div", { class: "row" }, again),
+        ),
+      ),
+    );
   }
   box.replaceChildren(...(items.length ? [h("h2", { class: "visually-hidden" }, T.notices), h("ul", {}, items)] : []));
 }

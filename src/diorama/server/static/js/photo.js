@@ -14,7 +14,12 @@ export function photoPanel(job) {
     {},
     jobHead(job, { title: S.photo.title, lead: S.photo.lead }),
     box,
-    h("div", { class: "row after" }, h("a", { class: "button primary", href: jobUrl(job.id, "original") }, S.photo.open, icon("arrow")), h("a", { class: "button", href: "/" }, icon("plus"), S.photo.another)),
+    h(
+      "div",
+      { class: "row after" },
+      h("a", { class: "button primary", href: jobUrl(job.id, "original") }, S.photo.open, icon("arrow")),
+      h("a", { class: "button", href: "/" }, icon("plus"), S.photo.another),
+    ),
   );
   let shown = null;
   const update = (now) => {
@@ -22,7 +27,11 @@ export function photoPanel(job) {
     if (source && source === shown) return;
     shown = source;
     const { width, height } = now.camera ?? {};
-    box.replaceChildren(source ? h("img", { src: source, alt: now.name, width, height }) : h("p", { class: "muted card-pad" }, S.photo.pending));
+    box.replaceChildren(
+      source
+        ? h("img", { src: source, alt: now.name, width, height })
+        : h("p", { class: "muted card-pad" }, S.photo.pending),
+    );
   };
   update(job);
   return { element, update, destroy() {} };

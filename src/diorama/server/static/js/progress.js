@@ -16,7 +16,11 @@ export function progressPanel(job) {
   const photo = h("div", { class: "making-photo" });
   const percent = h("span", { class: "percent" });
   const left = h("span", { class: "left muted" });
-  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": T.bar, "aria-valuemin": "0", "aria-valuemax": "100" }, h("span", { class: "bar-fill" }));
+  const bar = h(
+    "div",
+    { class: "bar", role: "progressbar", "aria-label": T.bar, "aria-valuemin": "0", "aria-valuemax": "100" },
+    h("span", { class: "bar-fill" }),
+  );
   const stages = h("ol", { class: "stages", "aria-label": T.stages });
   const connection = h("div", { class: "notice", hidden: true }, icon("warning"), h("p", {}, T.lost));
   const element = h(
@@ -27,7 +31,15 @@ export function progressPanel(job) {
       "div",
       { class: "making-grid" },
       h("div", { class: "making-frame card" }, photo),
-      h("div", { class: "card card-pad making-card" }, h("div", { class: "making-head" }, percent, left), bar, stages, connection, h("p", { class: "muted making-note" }, T.leave)),
+      h(
+        "div",
+        { class: "card card-pad making-card" },
+        h("div", { class: "making-head" }, percent, left),
+        bar,
+        stages,
+        connection,
+        h("p", { class: "muted making-note" }, T.leave),
+      ),
     ),
   );
   let said = null;
@@ -54,7 +66,9 @@ export function progressPanel(job) {
   return {
     element,
     update,
-    setConnection: (there) => { connection.hidden = there; },
+    setConnection: (there) => {
+      connection.hidden = there;
+    },
     destroy() {},
   };
 }
@@ -73,7 +87,10 @@ function picturesOf(holder) {
   return (job) => {
     // A depth map from before is only shown where this run keeps it.
     const kept = job.stages.some((stage) => stage.name === "depth" && stage.state === "done" && stage.reused);
-    const wanted = { photo: fileUrl(job, "photo.jpg") ?? previewOf(job.id), depth: kept ? fileUrl(job, "depth.jpg") : null };
+    const wanted = {
+      photo: fileUrl(job, "photo.jpg") ?? previewOf(job.id),
+      depth: kept ? fileUrl(job, "depth.jpg") : null,
+    };
     for (const [name, source] of Object.entries(wanted)) {
       if (!source || shown.has(name)) continue;
       const alt = name === "photo" ? S.progress.photoAlt : S.progress.depthAlt;
@@ -90,7 +107,17 @@ function showStages(list, job) {
   const known = job.stages.map((stage) => stage.name).join();
   if (list.dataset.known !== known) {
     list.dataset.known = known;
-    list.replaceChildren(...job.stages.map((stage) => h("li", { dataset: { stage: stage.name } }, h("span", { class: "stage-mark", "aria-hidden": "true" }), h("span", { class: "stage-label" }, stage.label), h("span", { class: "stage-note" }))));
+    list.replaceChildren(
+      ...job.stages.map((stage) =>
+        h(
+          "li",
+          { dataset: { stage: stage.name } },
+          h("span", { class: "stage-mark", "aria-hidden": "true" }),
+          h("span", { class: "stage-label" }, stage.label),
+          h("span", { class: "stage-note" }),
+        ),
+      ),
+    );
   }
   job.stages.forEach((stage, index) => {
     const item = list.children[index];
@@ -108,15 +135,24 @@ export function failedPanel(job, actions) {
   const T = S.failed;
   const problem = job.error ?? { detail: T.unknown, hint: T.unknownHint };
   const trouble = h("div", {});
-  const again = h("button", { type: "button", class: "button primary", onclick: async () => {
-    again.disabled = true;
-    try {
-      await actions.rerun({});
-    } catch (error) {
-      trouble.replaceChildren(problemBox(error));
-      again.disabled = false;
-    }
-  } }, icon("reset"), T.again);
+  const again = h(
+    "button",
+    {
+      type: "button",
+      class: "button primary",
+      onclick: async () => {
+        again.disabled = true;
+        try {
+          await actions.rerun({});
+        } catch (error) {
+          trouble.replaceChildren(problemBox(error));
+          again.disabled = false;
+        }
+      },
+    },
+    icon("reset"),
+    T.again,
+  );
   const stages = h("ol", { class: "stages", "aria-label": S.progress.stages });
   const photo = h("div", { class: "making-photo" });
   const element = h(
@@ -130,7 +166,14 @@ export function failedPanel(job, actions) {
       h(
         "div",
         { class: "making-side" },
-        h("div", { class: "card card-pad making-card" }, problemBox(problem), trouble, h("div", { class: "row" }, again, h("a", { class: "button", href: "/" }, icon("folder"), T.other)), stages),
+        h(
+          "div",
+          { class: "card card-pad making-card" },
+          problemBox(problem),
+          trouble,
+          h("div", { class: "row" }, again, h("a", { class: "button", href: "/" }, icon("folder"), T.other)),
+          stages,
+        ),
         settingsPanel(job, actions).element, // what failed may work with others
       ),
     ),

@@ -28,12 +28,15 @@ export function removeLater(job, { onUndo = () => {} } = {}) {
       onUndo();
     },
     onEnd() {
-      void api.remove(job.id).catch((problem) => {
-        if (problem.status !== 404) toast(problem.message); // 404: gone already
-      }).finally(() => {
-        leaving.delete(job.id);
-        changed();
-      });
+      void api
+        .remove(job.id)
+        .catch((problem) => {
+          if (problem.status !== 404) toast(problem.message); // 404: gone already
+        })
+        .finally(() => {
+          leaving.delete(job.id);
+          changed();
+        });
     },
   });
   leaving.set(job.id, message);

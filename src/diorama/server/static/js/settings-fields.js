@@ -39,12 +39,48 @@ export const sayValue = (fact, value) => {
 /** Label, "about" button, the control itself and the way back to the default, in one row. */
 function shell(fact, control, { id, head = null, onReset }) {
   const about = h("p", { class: "field-about", id: `${id}-about`, hidden: true }, fact.about);
-  const ask = h("button", { type: "button", class: "field-ask", "aria-expanded": "false", "aria-controls": about.id, "aria-label": S.settings.about(fact.label), onclick: () => {
-    about.hidden = !about.hidden;
-    ask.setAttribute("aria-expanded", String(!about.hidden));
-  } }, icon("question"));
-  const back = h("button", { type: "button", class: "field-back", hidden: true, title: S.settings.backTo(fact.label, sayValue(fact, fact.fallback)), "aria-label": S.settings.backTo(fact.label, sayValue(fact, fact.fallback)), onclick: onReset }, icon("reset"));
-  const element = h("div", { class: "field", dataset: { setting: fact.name } }, h("div", { class: "field-head" }, h("label", { for: id }, fact.label), fact.about ? ask : null, h("span", { class: "spring" }), back, head), control, fact.about ? about : null);
+  const ask = h(
+    "button",
+    {
+      type: "button",
+      class: "field-ask",
+      "aria-expanded": "false",
+      "aria-controls": about.id,
+      "aria-label": S.settings.about(fact.label),
+      onclick: () => {
+        about.hidden = !about.hidden;
+        ask.setAttribute("aria-expanded", String(!about.hidden));
+      },
+    },
+    icon("question"),
+  );
+  const back = h(
+    "button",
+    {
+      type: "button",
+      class: "field-back",
+      hidden: true,
+      title: S.settings.backTo(fact.label, sayValue(fact, fact.fallback)),
+      "aria-label": S.settings.backTo(fact.label, sayValue(fact, fact.fallback)),
+      onclick: onReset,
+    },
+    icon("reset"),
+  );
+  const element = h(
+    "div",
+    { class: "field", dataset: { setting: fact.name } },
+    h(
+      "div",
+      { class: "field-head" },
+      h("label", { for: id }, fact.label),
+      fact.about ? ask : null,
+      h("span", { class: "spring" }),
+      back,
+      head,
+    ),
+    control,
+    fact.about ? about : null,
+  );
   return { element, back };
 }
 
@@ -57,26 +93,69 @@ export function makeField(fact, onChange, context = {}) {
 }
 
 function switchField(fact, id, onChange) {
-  const input = h("input", { type: "checkbox", role: "switch", id, class: "switch", onchange: () => { show(); onChange(); } });
-  const { element, back } = shell(fact, null, { id, head: input, onReset: () => { set(fact.fallback); onChange(); input.focus(); } });
+  const input = h("input", {
+    type: "checkbox",
+    role: "switch",
+    id,
+    class: "switch",
+    onchange: () => {
+      show();
+      onChange();
+    },
+  });
+  const { element, back } = shell(fact, null, {
+    id,
+    head: input,
+    onReset: () => {
+      set(fact.fallback);
+      onChange();
+      input.focus();
+    },
+  });
   element.classList.add("field-switch");
-  const show = () => { back.hidden = input.checked === fact.fallback; };
-  const set = (value) => { input.checked = value; show(); };
+  const show = () => {
+    back.hidden = input.checked === fact.fallback;
+  };
+  const set = (value) => {
+    input.checked = value;
+    show();
+  };
   return { element, get: () => input.checked, set, focus: () => input.focus() };
 }
 
 /** A slider with an exact field beside it; an optional setting stands on "automatic" until it is moved. */
 function sliderField(fact, id, onChange, { automatic = null } = {}) {
-  const limits = { minimum: fact.minimum, maximum: fact.maximum, step: fact.step, fallback: fact.fallback ?? automatic?.value ?? fact.minimum };
+  const limits = {
+    minimum: fact.minimum,
+    maximum: fact.maximum,
+    step: fact.step,
+    fallback: fact.fallback ?? automatic?.value ?? fact.minimum,
+  };
   const scale = scaleOf(limits);
   let value = fact.fallback;
   const range = h("input", { type: "range", id, min: "0", max: String(POSITIONS), step: "1" });
-  const exact = h("input", { type: "number", class: "exact", inputmode: "decimal", min: String(fact.minimum), max: String(fact.maximum), step: "any", "aria-label": S.settings.exact(fact.label) });
+  const exact = h("input", {
+    type: "number",
+    class: "exact",
+    inputmode: "decimal",
+    min: String(fact.minimum),
+    max: String(fact.maximum),
+    step: "any",
+    "aria-label": S.settings.exact(fact.label),
+  });
   exact.style.setProperty("--digits", String(Math.max(4, String(fact.maximum).length)));
   const short = fact.unit.length <= SHORT_UNIT;
   const unit = h("span", { class: "field-unit" }, short ? fact.unit : "");
   const note = h("p", { class: "field-note" });
-  const { element, back } = shell(fact, h("div", { class: "field-body" }, range, note), { id, head: h("span", { class: "field-exact" }, exact, unit), onReset: () => { set(fact.fallback); onChange(); range.focus(); } });
+  const { element, back } = shell(fact, h("div", { class: "field-body" }, range, note), {
+    id,
+    head: h("span", { class: "field-exact" }, exact, unit),
+    onReset: () => {
+      set(fact.fallback);
+      onChange();
+      range.focus();
+    },
+  });
 
   const shownNumber = () => value ?? automatic?.value ?? limits.fallback;
   const show = (but = null) => {
@@ -84,13 +163,20 @@ function sliderField(fact, id, onChange, { automatic = null } = {}) {
     if (but !== range) range.value = String(Math.round(scale.toPosition(number) * POSITIONS));
     if (but !== exact) exact.value = String(Number(number.toFixed(Math.max(scale.decimals, value === null ? 1 : 3))));
     range.style.setProperty("--share", `${(Number(range.value) / POSITIONS) * 100}%`);
-    range.setAttribute("aria-valuetext", value === null ? automatic?.text ?? S.settings.auto : sayValue(fact, value));
+    range.setAttribute("aria-valuetext", value === null ? (automatic?.text ?? S.settings.auto) : sayValue(fact, value));
     back.hidden = value === fact.fallback;
     element.classList.toggle("is-automatic", value === null);
-    setText(note, value === null ? automatic?.text ?? S.settings.auto : short ? "" : S.settings.inUnits(fact.unit));
+    setText(note, value === null ? (automatic?.text ?? S.settings.auto) : short ? "" : S.settings.inUnits(fact.unit));
   };
-  const set = (next) => { value = next; show(); };
-  const move = (next, but = null) => { value = next; show(but); onChange(); };
+  const set = (next) => {
+    value = next;
+    show();
+  };
+  const move = (next, but = null) => {
+    value = next;
+    show(but);
+    onChange();
+  };
 
   range.addEventListener("input", () => move(scale.toValue(Number(range.value) / POSITIONS), range));
   range.addEventListener("keydown", (event) => {
@@ -103,11 +189,13 @@ function sliderField(fact, id, onChange, { automatic = null } = {}) {
   });
   exact.addEventListener("input", () => {
     const next = exact.valueAsNumber;
-    if (Number.isFinite(next) && next >= fact.minimum && next <= fact.maximum) move(fact.type === "integer" ? Math.round(next) : next, exact);
+    if (Number.isFinite(next) && next >= fact.minimum && next <= fact.maximum)
+      move(fact.type === "integer" ? Math.round(next) : next, exact);
   });
   exact.addEventListener("change", () => {
     const next = exact.valueAsNumber;
-    if (Number.isFinite(next)) value = Math.min(fact.maximum, Math.max(fact.minimum, fact.type === "integer" ? Math.round(next) : next));
+    if (Number.isFinite(next))
+      value = Math.min(fact.maximum, Math.max(fact.minimum, fact.type === "integer" ? Math.round(next) : next));
     show();
     onChange();
   });
@@ -116,10 +204,35 @@ function sliderField(fact, id, onChange, { automatic = null } = {}) {
 
 /** A number without an upper limit: empty means automatic. */
 function numberField(fact, id, onChange) {
-  const input = h("input", { type: "number", id, class: "exact wide", inputmode: "decimal", step: "any", min: fact.minimum === null ? null : String(fact.minimum), placeholder: S.settings.focalAuto, oninput: () => { show(); onChange(); } });
-  const { element, back } = shell(fact, null, { id, head: h("span", { class: "field-exact" }, input, h("span", { class: "field-unit" }, fact.unit)), onReset: () => { set(null); onChange(); input.focus(); } });
+  const input = h("input", {
+    type: "number",
+    id,
+    class: "exact wide",
+    inputmode: "decimal",
+    step: "any",
+    min: fact.minimum === null ? null : String(fact.minimum),
+    placeholder: S.settings.focalAuto,
+    oninput: () => {
+      show();
+      onChange();
+    },
+  });
+  const { element, back } = shell(fact, null, {
+    id,
+    head: h("span", { class: "field-exact" }, input, h("span", { class: "field-unit" }, fact.unit)),
+    onReset: () => {
+      set(null);
+      onChange();
+      input.focus();
+    },
+  });
   const get = () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null);
-  const show = () => { back.hidden = get() === fact.fallback; };
-  const set = (value) => { input.value = value === null ? "" : String(value); show(); };
+  const show = () => {
+    back.hidden = get() === fact.fallback;
+  };
+  const set = (value) => {
+    input.value = value === null ? "" : String(value);
+    show();
+  };
   return { element, get, set, focus: () => input.focus() };
 }

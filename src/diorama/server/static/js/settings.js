@@ -18,8 +18,17 @@ export function settingsPanel(job, actions) {
   const body = h("div", { class: "settings-body", "aria-busy": "true" }, h("p", { class: "muted" }, S.loading));
   const trouble = h("div", { class: "problems" });
   const count = h("p", { class: "settings-count", "aria-live": "polite" });
-  const run = h("button", { type: "submit", class: "button wide", id: "run-again", disabled: true }, icon("reset"), T.run);
-  const reset = h("button", { type: "button", class: "button quiet small", hidden: true, onclick: () => resetAll() }, T.reset);
+  const run = h(
+    "button",
+    { type: "submit", class: "button wide", id: "run-again", disabled: true },
+    icon("reset"),
+    T.run,
+  );
+  const reset = h(
+    "button",
+    { type: "button", class: "button quiet small", hidden: true, onclick: () => resetAll() },
+    T.reset,
+  );
   const element = h(
     "form",
     { class: "card settings", "aria-label": T.title, novalidate: true },
@@ -33,7 +42,12 @@ export function settingsPanel(job, actions) {
   const advanced = h("details", { class: "advanced" }, h("summary", {}, T.advanced));
   let wantedFocus = null;
 
-  const changes = () => Object.fromEntries([...fields].map(([name, { field }]) => [name, field.get()]).filter(([name, value]) => value !== job.settings[name]));
+  const changes = () =>
+    Object.fromEntries(
+      [...fields]
+        .map(([name, { field }]) => [name, field.get()])
+        .filter(([name, value]) => value !== job.settings[name]),
+    );
 
   function changed() {
     const number = Object.keys(changes()).length;
@@ -74,7 +88,12 @@ export function settingsPanel(job, actions) {
     model.set(job.settings.depth);
     const elements = (names) => names.filter((name) => fields.has(name)).map((name) => fields.get(name).field.element);
     const rest = all.map((fact) => fact.name).filter((name) => !BASIC.includes(name) && !NOT_HERE.has(name));
-    advanced.append(...grouped(rest.map((name) => fields.get(name)), schema.groups));
+    advanced.append(
+      ...grouped(
+        rest.map((name) => fields.get(name)),
+        schema.groups,
+      ),
+    );
     body.replaceChildren(model.element, ...elements(BASIC), advanced);
     body.removeAttribute("aria-busy");
     run.disabled = false;
@@ -113,7 +132,14 @@ function grouped(entries, groups) {
     const group = (Array.isArray(groups) ? groups : []).find((one) => (one.name ?? one.stage) === stage);
     return group?.label ?? group?.title ?? stage.charAt(0).toUpperCase() + stage.slice(1);
   };
-  return [...byStage].map(([stage, list]) => h("fieldset", {}, h("legend", {}, heading(stage)), list.map(({ field }) => field.element)));
+  return [...byStage].map(([stage, list]) =>
+    h(
+      "fieldset",
+      {},
+      h("legend", {}, heading(stage)),
+      list.map(({ field }) => field.element),
+    ),
+  );
 }
 
 function groupByStage(entries) {
@@ -142,14 +168,20 @@ function modelChoice(job, onChange) {
   let wanted = job.settings.depth;
   const setModels = (list) => {
     const chosen = select.value || wanted;
-    const options = [option("auto", T.modelAuto), ...list.filter((model) => model.name !== "auto").map((model) => option(model.name, modelLabel(model), !model.available))];
+    const options = [
+      option("auto", T.modelAuto),
+      ...list
+        .filter((model) => model.name !== "auto")
+        .map((model) => option(model.name, modelLabel(model), !model.available)),
+    ];
     if (!list.some((model) => model.name === chosen) && chosen !== "auto") options.push(option(chosen, chosen));
     select.replaceChildren(...options);
     select.value = chosen;
   };
   const set = (name) => {
     wanted = name;
-    if (![...select.options].some((one) => one.value === name)) select.append(option(name, name === "auto" ? T.modelAuto : name));
+    if (![...select.options].some((one) => one.value === name))
+      select.append(option(name, name === "auto" ? T.modelAuto : name));
     select.value = name;
   };
   return { element, get: () => select.value || wanted, set, focus: () => select.focus(), setModels };

@@ -16,7 +16,12 @@ export function buildShell() {
         "div",
         { class: "wrap" },
         h("a", { class: "wordmark", href: "/", "aria-label": S.home }, icon("logo", "logo"), h("span", {}, S.product)),
-        h("div", { class: "site-tools" }, h("a", { class: "quiet-link", href: "/docs", title: S.apiTitle }, S.api), themeButton()),
+        h(
+          "div",
+          { class: "site-tools" },
+          h("a", { class: "quiet-link", href: "/docs", title: S.apiTitle }, S.api),
+          themeButton(),
+        ),
       ),
     ),
     h("nav", { class: "steps wrap", "aria-label": S.steps.nav }, h("ol", { id: "steps" })),
@@ -48,7 +53,12 @@ function step(name, index, job, shown) {
   const note = state === "unavailable" ? S.steps.later : job ? S.steps.state[state] : "";
   const inside = [
     h("span", { class: "step-mark", "aria-hidden": "true" }, state === "done" ? icon("check") : String(index + 1)),
-    h("span", { class: "step-text" }, h("span", { class: "step-label" }, label), note ? h("span", { class: "step-note" }, note) : null),
+    h(
+      "span",
+      { class: "step-text" },
+      h("span", { class: "step-label" }, label),
+      note ? h("span", { class: "step-note" }, note) : null,
+    ),
   ];
   return h(
     "li",
@@ -68,8 +78,25 @@ export function toast(text, { action = null, onAction = () => {}, onEnd = () => 
     "div",
     { class: "toast" },
     h("span", {}, text),
-    action ? h("button", { type: "button", class: "toast-action", onclick: () => { onAction(); close(true); } }, action) : null,
-    h("button", { type: "button", class: "icon-button small", "aria-label": S.close, onclick: () => close(false) }, icon("close")),
+    action
+      ? h(
+          "button",
+          {
+            type: "button",
+            class: "toast-action",
+            onclick: () => {
+              onAction();
+              close(true);
+            },
+          },
+          action,
+        )
+      : null,
+    h(
+      "button",
+      { type: "button", class: "icon-button small", "aria-label": S.close, onclick: () => close(false) },
+      icon("close"),
+    ),
   );
   const timer = setTimeout(() => close(false), seconds * 1000);
   document.getElementById("toasts").append(element);
@@ -86,6 +113,12 @@ export function problemBox(problem, ...actions) {
     "div",
     { class: "notice error", role: "alert" },
     icon("warning"),
-    h("div", { class: "notice-text" }, h("p", { class: "notice-title" }, problem.message ?? problem.detail), problem.hint ? h("p", {}, problem.hint) : null, actions.length ? h("div", { class: "row" }, actions) : null),
+    h(
+      "div",
+      { class: "notice-text" },
+      h("p", { class: "notice-title" }, problem.message ?? problem.detail),
+      problem.hint ? h("p", {}, problem.hint) : null,
+      actions.length ? h("div", { class: "row" }, actions) : null,
+    ),
   );
 }

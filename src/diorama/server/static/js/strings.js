@@ -28,7 +28,13 @@ export const S = {
     later: "In a later version",
     done: "done",
     now: "Now",
-    state: { pending: "", running: "Running", waiting: "For you to check", done: "Done", unavailable: "In a later version" },
+    state: {
+      pending: "",
+      running: "Running",
+      waiting: "For you to check",
+      done: "Done",
+      unavailable: "In a later version",
+    },
   },
 
   start: {
@@ -77,7 +83,13 @@ export const S = {
     art: "A paper theatre: a sun, mountains, trees and a cabin on layers one behind the other",
   },
 
-  jobState: { queued: "Waiting its turn", running: "Running", waiting: "Ready to check", done: "Validated", failed: "Failed" },
+  jobState: {
+    queued: "Waiting its turn",
+    running: "Running",
+    waiting: "Ready to check",
+    done: "Validated",
+    failed: "Failed",
+  },
 
   progress: {
     title: "Making the original 3D",
@@ -125,7 +137,8 @@ export const S = {
     validateLead: "Does it hold together?",
     validateText: "Look around, compare the depth, change settings and run it again as often as you like. Then go on.",
     validated: "Original 3D is validated.",
-    validatedText: "Your scene is ready to download. The next step, AI-enhanced 3D, comes in a later version and will start from what you see here.",
+    validatedText:
+      "Your scene is ready to download. The next step, AI-enhanced 3D, comes in a later version and will start from what you see here.",
     next: "What comes next",
     compare: "Depth map",
     compareLead: "Slide between the photo and the depth that was estimated for it.",
@@ -160,7 +173,12 @@ export const S = {
     relative: "relative, nearest point at about 1",
     metric: "metric, as the depth says",
     fov: (degrees, source) => `${degrees}° wide, ${source}`,
-    source: { exif: "from the photo's EXIF data", model: "estimated by the model", user: "set by you", assumed: "assumed" },
+    source: {
+      exif: "from the photo's EXIF data",
+      model: "estimated by the model",
+      user: "set by you",
+      assumed: "assumed",
+    },
   },
 
   report: {
@@ -205,7 +223,8 @@ export const S = {
     modelAutoNote: "The best one whose weights are on this server.",
     modelMissing: "weights not on this server",
     modelArriving: (percent) => `weights are being fetched, ${percent} %`,
-    ran: (backend, reason) => `Last run: ${backend}.${reason ? ` ${reason.charAt(0).toUpperCase()}${reason.slice(1).replace(/\.?$/, ".")}` : ""}`,
+    ran: (backend, reason) =>
+      `Last run: ${backend}.${reason ? ` ${reason.charAt(0).toUpperCase()}${reason.slice(1).replace(/\.?$/, ".")}` : ""}`,
     failed: "The settings can't be read from the server.",
     exact: (label) => `${label}, exact value`,
   },
@@ -228,7 +247,8 @@ export const S = {
     exitFull: "Leave full screen (F)",
     loading: "Loading the scene…",
     loadingPoints: "Loading the points…",
-    noWebgl: "This browser can't show 3D (WebGL 2 is off or missing). This picture was rendered by the server; the downloads work all the same.",
+    noWebgl:
+      "This browser can't show 3D (WebGL 2 is off or missing). This picture was rendered by the server; the downloads work all the same.",
     lost: "The graphics driver stopped drawing. Reload the page to go on.",
     broken: "The scene's file could not be read.",
     brokenHint: "Reload the page; the downloads may still work.",
@@ -244,10 +264,18 @@ export const S = {
       title: "AI-enhanced 3D",
       lead: "A photo shows only what the camera saw. This step will fill in the rest.",
       points: [
-        ["layers", "Hidden parts", "What stands behind the foreground is imagined, in colour and in depth, so that no holes open when the view moves."],
+        [
+          "layers",
+          "Hidden parts",
+          "What stands behind the foreground is imagined, in colour and in depth, so that no holes open when the view moves.",
+        ],
         ["frame", "Wider borders", "The picture is continued past its edges, for more room to move."],
         ["tag", "Named objects", "The scene is split into objects with names, each on a layer of its own."],
-        ["spark", "Advice you can read", "An adviser suggests settings and says why; nothing is changed behind your back."],
+        [
+          "spark",
+          "Advice you can read",
+          "An adviser suggests settings and says why; nothing is changed behind your back.",
+        ],
       ],
     },
     final: {

@@ -21,7 +21,14 @@ function choose(theme) {
 }
 
 export function themeButton() {
-  const button = h("button", { type: "button", class: "icon-button", onclick: () => { choose(current() === "dark" ? "light" : "dark"); show(); } });
+  const button = h("button", {
+    type: "button",
+    class: "icon-button",
+    onclick: () => {
+      choose(current() === "dark" ? "light" : "dark");
+      show();
+    },
+  });
   const show = () => {
     const isDark = current() === "dark";
     button.title = isDark ? S.toLight : S.toDark;

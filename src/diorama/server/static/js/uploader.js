@@ -21,30 +21,117 @@ export function uploader(art) {
   const touch = matchMedia("(pointer: coarse)").matches;
   const invitation = touch ? T.tap : T.drop;
 
-  const input = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", onchange: () => { take(input.files); input.value = ""; } });
-  const choose = h("button", { type: "button", class: "button", id: "choose-file", onclick: () => input.click() }, icon("folder"), T.choose);
-  const submit = h("button", { type: "button", class: "button primary", id: "upload", disabled: true, onclick: () => send() }, T.upload, icon("arrow"));
-  const cancel = h("button", { type: "button", class: "button quiet", hidden: true, onclick: () => sending?.cancel() }, T.cancel);
-  const remove = h("button", { type: "button", class: "icon-button on-picture", hidden: true, title: T.remove, "aria-label": T.remove, onclick: () => { clear(); choose.focus(); } }, icon("close"));
+  const input = h("input", {
+    type: "file",
+    accept: "image/*,.tif,.tiff",
+    class: "visually-hidden",
+    tabindex: "-1",
+    "aria-hidden": "true",
+    onchange: () => {
+      take(input.files);
+      input.value = "";
+    },
+  });
+  const choose = h(
+    "button",
+    { type: "button", class: "button", id: "choose-file", onclick: () => input.click() },
+    icon("folder"),
+    T.choose,
+  );
+  const submit = h(
+    "button",
+    { type: "button", class: "button primary", id: "upload", disabled: true, onclick: () => send() },
+    T.upload,
+    icon("arrow"),
+  );
+  const cancel = h(
+    "button",
+    { type: "button", class: "button quiet", hidden: true, onclick: () => sending?.cancel() },
+    T.cancel,
+  );
+  const remove = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button on-picture",
+      hidden: true,
+      title: T.remove,
+      "aria-label": T.remove,
+      onclick: () => {
+        clear();
+        choose.focus();
+      },
+    },
+    icon("close"),
+  );
 
   const picture = h("div", { class: "picture", hidden: true });
-  const message = h("div", { class: "drop-message" }, h("p", { class: "drop-title" }, invitation), h("p", { class: "drop-or" }, touch ? T.tapOr : T.dropOr));
-  const frame = h("div", { class: "frame", onclick: () => { if (!file && !sending) input.click(); } }, art, picture, message, remove);
+  const message = h(
+    "div",
+    { class: "drop-message" },
+    h("p", { class: "drop-title" }, invitation),
+    h("p", { class: "drop-or" }, touch ? T.tapOr : T.dropOr),
+  );
+  const frame = h(
+    "div",
+    {
+      class: "frame",
+      onclick: () => {
+        if (!file && !sending) input.click();
+      },
+    },
+    art,
+    picture,
+    message,
+    remove,
+  );
   const facts = h("p", { class: "chosen", "aria-live": "polite" }, T.limits);
-  const bar = h("div", { class: "bar", role: "progressbar", "aria-label": T.upload, "aria-valuemin": "0", "aria-valuemax": "100", hidden: true }, h("span", { class: "bar-fill" }));
+  const bar = h(
+    "div",
+    {
+      class: "bar",
+      role: "progressbar",
+      "aria-label": T.upload,
+      "aria-valuemin": "0",
+      "aria-valuemax": "100",
+      hidden: true,
+    },
+    h("span", { class: "bar-fill" }),
+  );
   const problems = h("div", { class: "problems" });
   const element = h(
     "section",
     { class: "card uploader", "aria-label": T.uploadHeading, dataset: { state: "empty" } },
     frame,
-    h("div", { class: "uploader-foot" }, facts, bar, problems, h("div", { class: "row actions" }, choose, ...cameraButton(), h("span", { class: "spring" }), cancel, submit)),
+    h(
+      "div",
+      { class: "uploader-foot" },
+      facts,
+      bar,
+      problems,
+      h("div", { class: "row actions" }, choose, ...cameraButton(), h("span", { class: "spring" }), cancel, submit),
+    ),
     input,
   );
 
   function cameraButton() {
     if (!touch) return [];
-    const camera = h("input", { type: "file", accept: "image/*", capture: "environment", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true", onchange: () => { take(camera.files); camera.value = ""; } });
-    return [h("button", { type: "button", class: "button", onclick: () => camera.click() }, icon("camera"), T.camera), camera];
+    const camera = h("input", {
+      type: "file",
+      accept: "image/*",
+      capture: "environment",
+      class: "visually-hidden",
+      tabindex: "-1",
+      "aria-hidden": "true",
+      onchange: () => {
+        take(camera.files);
+        camera.value = "";
+      },
+    });
+    return [
+      h("button", { type: "button", class: "button", onclick: () => camera.click() }, icon("camera"), T.camera),
+      camera,
+    ];
   }
 
   function setState(state) {
@@ -77,7 +164,8 @@ export function uploader(art) {
     clear();
     const [first] = files;
     if (files.length > 1) toast(T.several);
-    if (first.size > MAX_BYTES) return fail(new Problem({ detail: T.tooLarge(format.bytes(first.size)), hint: T.tooLargeHint }));
+    if (first.size > MAX_BYTES)
+      return fail(new Problem({ detail: T.tooLarge(format.bytes(first.size)), hint: T.tooLargeHint }));
     if (first.size === 0) return fail(new Problem({ detail: T.empty, hint: T.emptyHint }));
     file = first;
     setText(facts, `${file.name} · ${format.bytes(file.size)}`);
@@ -92,14 +180,20 @@ export function uploader(art) {
     const image = h("img", { src: previewUrl, alt: T.preview(of.name), decoding: "async" });
     image.addEventListener("load", () => {
       if (file !== of) return;
-      setText(facts, `${of.name} · ${format.dimensions(image.naturalWidth, image.naturalHeight)} · ${format.bytes(of.size)}`);
+      setText(
+        facts,
+        `${of.name} · ${format.dimensions(image.naturalWidth, image.naturalHeight)} · ${format.bytes(of.size)}`,
+      );
     });
     image.addEventListener("error", () => {
       if (file !== of) return;
       previewUrl = null;
       picture.replaceChildren(h("div", { class: "no-preview" }, icon("picture"), h("p", {}, T.noPreview)));
     });
-    picture.replaceChildren(h("img", { src: previewUrl, alt: "", class: "picture-blur", "aria-hidden": "true" }), image);
+    picture.replaceChildren(
+      h("img", { src: previewUrl, alt: "", class: "picture-blur", "aria-hidden": "true" }),
+      image,
+    );
   }
 
   function showProgress(share) {
@@ -172,7 +266,10 @@ export function uploader(art) {
   for (const [name, listener] of Object.entries(listeners)) document.addEventListener(name, listener);
   return {
     element,
-    showProblem: (problem) => { problems.replaceChildren(problemBox(problem)); element.scrollIntoView({ block: "nearest" }); },
+    showProblem: (problem) => {
+      problems.replaceChildren(problemBox(problem));
+      element.scrollIntoView({ block: "nearest" });
+    },
     destroy() {
       for (const [name, listener] of Object.entries(listeners)) document.removeEventListener(name, listener);
       sending?.cancel();

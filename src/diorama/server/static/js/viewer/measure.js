@@ -32,5 +32,5 @@ export function reach(job, { near, middle }) {
   const travel = ((job.settings.camera_travel ?? 8) / 100) * (Math.hypot(width, height) / fx) * near;
   const own = Math.atan(travel / middle);
   const clamp = (value, low, high) => Math.min(high * DEGREE, Math.max(low * DEGREE, value));
-  return { sway: clamp(own * 0.75, 0.6, 5), azimuth: clamp(own * 2.4, 7, 45), polar: clamp(own * 1.8, 5, 30) };
+  return { sway: clamp(own * 0.65, 0.6, 5), azimuth: clamp(own * 2.4, 7, 45), polar: clamp(own * 1.8, 5, 30) };
 }

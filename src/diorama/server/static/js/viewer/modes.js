@@ -1,6 +1,15 @@
 // The four ways to look at the scene: textured mesh, points, wireframe, depth colours.
 
-import { Color, Group, Mesh, MeshBasicMaterial, Points, PointsMaterial, SRGBColorSpace, TextureLoader } from "../../vendor/three/build/three.module.js";
+import {
+  Color,
+  Group,
+  Mesh,
+  MeshBasicMaterial,
+  Points,
+  PointsMaterial,
+  SRGBColorSpace,
+  TextureLoader,
+} from "../../vendor/three/build/three.module.js";
 import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.js";
 import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
 import { fileUrl } from "../files.js";
@@ -9,13 +18,15 @@ import { fileUrl } from "../files.js";
 const UNDER = new Color(0.006, 0.005, 0.005);
 const WIRE = new Color(1.3, 1.3, 1.3);
 
+const POINT_DISTANCE = 2; // CSS pixels: closer points would run together into a picture
+const POINT_SIZE = 0.75; // of their distance
+
 export function createModes({ job, content, renderer }) {
   const meshes = [];
   const shown = new Map(); // mode -> the material of the meshes
   const wires = new Group();
   const disposables = [];
   let points = null;
-  let spacing = 1; // how far apart neighbouring points are, as a share of the photo's height
   let mode = "mesh";
 
   const keep = (thing) => {
@@ -55,7 +66,12 @@ export function createModes({ job, content, renderer }) {
       const materials = shown.get(mesh);
       if (materials.wireframe) continue;
       materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
-      wires.add(new Mesh(mesh.geometry, basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 })));
+      wires.add(
+        new Mesh(
+          mesh.geometry,
+          basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 }),
+        ),
+      );
     }
     if (!wires.parent) content.add(wires);
   }
@@ -73,9 +89,10 @@ export function createModes({ job, content, renderer }) {
   async function needPoints() {
     if (points) return;
     const geometry = keep(await new PLYLoader().loadAsync(fileUrl(job, "points_preview.ply")));
-    const { width, height } = job.camera;
-    spacing = Math.sqrt((width * height) / geometry.attributes.position.count) / height;
-    const material = keep(new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }));
+    shuffle(geometry);
+    const material = keep(
+      new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }),
+    );
     points = new Points(geometry, material);
     points.visible = false;
     content.add(points);
@@ -97,16 +114,36 @@ export function createModes({ job, content, renderer }) {
       wires.visible = next === "wireframe";
       if (points) points.visible = next === "points";
     },
-    /** @param pixels the canvas's height in its own pixels */
-    fit(pixels, camera) {
+    /** As many points as can be told apart. @param pixels the canvas's height, @param ratio canvas to CSS pixels */
+    fit(pixels, ratio, camera) {
       if (!points) return;
-      const { fy, height } = job.camera;
-      // A little smaller than their distance: they should be seen as points, yet make a picture.
+      const { fy, width, height } = job.camera;
       const photoHeight = (pixels * (height / (2 * fy))) / Math.tan((camera.fov * Math.PI) / 360);
-      points.material.size = Math.max(1.2, spacing * photoHeight * 0.8);
+      const area = photoHeight * photoHeight * (width / height);
+      const { count } = points.geometry.attributes.position;
+      const shown = Math.min(count, Math.round(area / (POINT_DISTANCE * ratio) ** 2));
+      points.geometry.setDrawRange(0, shown);
+      points.material.size = Math.max(1, Math.sqrt(area / shown) * POINT_SIZE);
     },
     destroy() {
       for (const thing of disposables) thing.dispose();
     },
   };
+}
+
+/** Mixes the points, so that the first n of them are an even sample of all. The same mix every time. */
+function shuffle(geometry) {
+  const lists = Object.values(geometry.attributes);
+  let seed = 1;
+  for (let last = geometry.attributes.position.count - 1; last > 0; last -= 1) {
+    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0; // Numerical Recipes' generator: random enough for a look
+    const other = Math.floor((seed / 2 ** 32) * (last + 1));
+    for (const { array, itemSize } of lists) {
+      for (let part = 0; part < itemSize; part += 1) {
+        const kept = array[last * itemSize + part];
+        array[last * itemSize + part] = array[other * itemSize + part];
+        array[other * itemSize + part] = kept;
+      }
+    }
+  }
 }

@@ -19,20 +19,72 @@ export function viewerPanel(job) {
   const canvas = h("canvas", { class: "viewer-canvas" });
   const poster = first ? h("img", { class: "viewer-poster", src: first, alt: "", draggable: "false" }) : null;
   const backdrop = photo ? h("img", { class: "viewer-backdrop", src: photo, alt: "", "aria-hidden": "true" }) : null;
-  const status = h("p", { class: "viewer-status" }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, T.loading));
+  const status = h(
+    "p",
+    { class: "viewer-status" },
+    h("span", { class: "spinner", "aria-hidden": "true" }),
+    h("span", {}, T.loading),
+  );
   const hint = h("p", { class: "viewer-hint", hidden: true }, T.hint);
   const help = h("p", { class: "visually-hidden", id: "viewer-help" }, T.help);
-  const surface = h("div", { class: "viewer-surface", tabindex: "0", role: "application", "aria-label": T.label, "aria-describedby": "viewer-help" }, canvas);
-  const modeButtons = new Map(MODES.map((mode) => [mode, h("button", { type: "button", class: "mode", dataset: { mode }, title: T.modeTitle[mode], "aria-pressed": "false", onclick: () => setMode(mode) }, icon(mode), h("span", {}, T.mode[mode]))]));
-  const tool = (name, label, onclick, extra = {}) => h("button", { type: "button", class: "viewer-tool", title: label, "aria-label": label, onclick, ...extra }, icon(name));
-  const motion = tool("motion", T.motion, () => setMotion(element.dataset.motion !== "on"), { "aria-pressed": "false" });
+  const surface = h(
+    "div",
+    {
+      class: "viewer-surface",
+      tabindex: "0",
+      role: "application",
+      "aria-label": T.label,
+      "aria-describedby": "viewer-help",
+    },
+    canvas,
+  );
+  const modeButtons = new Map(
+    MODES.map((mode) => [
+      mode,
+      h(
+        "button",
+        {
+          type: "button",
+          class: "mode",
+          dataset: { mode },
+          title: T.modeTitle[mode],
+          "aria-pressed": "false",
+          onclick: () => setMode(mode),
+        },
+        icon(mode),
+        h("span", {}, T.mode[mode]),
+      ),
+    ]),
+  );
+  const tool = (name, label, onclick, extra = {}) =>
+    h(
+      "button",
+      { type: "button", class: "viewer-tool", title: label, "aria-label": label, onclick, ...extra },
+      icon(name),
+    );
+  const motion = tool("motion", T.motion, () => setMotion(element.dataset.motion !== "on"), {
+    "aria-pressed": "false",
+  });
   const reset = tool("reset", T.reset, () => view?.reset());
   const full = tool("full", T.full, () => toggleFull());
   const modes = h("div", { class: "viewer-modes", role: "group", "aria-label": T.modes }, [...modeButtons.values()]);
   const element = h(
     "section",
-    { class: "viewer", "aria-label": T.label, dataset: { ready: "false", mode: "mesh", motion: "off", state: "loading" } },
-    h("div", { class: "viewer-stage" }, backdrop, poster, surface, hint, status, h("div", { class: "viewer-tools" }, reset, motion, full)),
+    {
+      class: "viewer",
+      "aria-label": T.label,
+      dataset: { ready: "false", mode: "mesh", motion: "off", state: "loading" },
+    },
+    h(
+      "div",
+      { class: "viewer-stage" },
+      backdrop,
+      poster,
+      surface,
+      hint,
+      status,
+      h("div", { class: "viewer-tools" }, reset, motion, full),
+    ),
     modes,
     help,
   );
@@ -108,7 +160,10 @@ export function viewerPanel(job) {
     const thumbnail = fileUrl(job, "thumbnail.jpg") ?? photo;
     element.dataset.state = "no-webgl";
     modes.remove();
-    element.firstChild.replaceChildren(...(thumbnail ? [h("img", { class: "viewer-thumbnail", src: thumbnail, alt: T.thumbnail })] : []), h("p", { class: "viewer-message" }, T.noWebgl));
+    element.firstChild.replaceChildren(
+      ...(thumbnail ? [h("img", { class: "viewer-thumbnail", src: thumbnail, alt: T.thumbnail })] : []),
+      h("p", { class: "viewer-message" }, T.noWebgl),
+    );
   }
 
   const isFull = () => document.fullscreenElement === element || element.classList.contains("filled");
@@ -150,7 +205,9 @@ export function viewerPanel(job) {
     f: () => toggleFull(),
     Escape: () => (element.classList.contains("filled") ? fill(false) : undefined),
   };
-  MODES.forEach((mode, index) => { keys[index + 1] = () => setMode(mode); });
+  MODES.forEach((mode, index) => {
+    keys[index + 1] = () => setMode(mode);
+  });
   element.addEventListener("keydown", (event) => {
     if (!view || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;

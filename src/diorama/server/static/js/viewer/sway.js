@@ -3,6 +3,8 @@
 const PERIOD = 9000; // ms for one turn to and fro
 const EASE = 350; // ms to come to rest
 
+const smooth = (share) => share * share * (3 - 2 * share);
+
 /** @param request asks for a frame  @returns step(now): turns the group; true while it wants another frame */
 export function createSway(group, { sway: amplitude }, request) {
   let on = false;
@@ -28,6 +30,8 @@ export function createSway(group, { sway: amplitude }, request) {
       strength = 0;
       group.rotation.set(0, 0, 0);
     },
+    /** 0 at rest, 1 in full motion. */
+    strength: () => smooth(strength),
     onChange(next) {
       listener = next;
       listener(on);
@@ -38,9 +42,8 @@ export function createSway(group, { sway: amplitude }, request) {
       if (!on && strength === 0) return false;
       strength = on ? Math.min(1, strength + elapsed / (EASE * 4)) : Math.max(0, strength - elapsed / EASE);
       if (on) phase += (elapsed / PERIOD) * 2 * Math.PI;
-      const smooth = strength * strength * (3 - 2 * strength);
-      group.rotation.y = Math.sin(phase) * amplitude * smooth;
-      group.rotation.x = Math.sin(phase * 2) * amplitude * 0.28 * smooth;
+      group.rotation.y = Math.sin(phase) * amplitude * smooth(strength);
+      group.rotation.x = Math.sin(phase * 2) * amplitude * 0.28 * smooth(strength);
       return on || strength > 0;
     },
   };

@@ -1,6 +1,12 @@
 // One scene on one canvas: loads it, stands at the photo's camera, draws when something has changed.
 
-import { Group, NoToneMapping, PerspectiveCamera, Scene, WebGLRenderer } from "../../vendor/three/build/three.module.js";
+import {
+  Group,
+  NoToneMapping,
+  PerspectiveCamera,
+  Scene,
+  WebGLRenderer,
+} from "../../vendor/three/build/three.module.js";
 import { OrbitControls } from "../../vendor/three/examples/jsm/controls/OrbitControls.js";
 import { reducedMotion } from "../dom.js";
 import { measure, reach } from "./measure.js";
@@ -8,6 +14,7 @@ import { createModes } from "./modes.js";
 import { createSway } from "./sway.js";
 
 const MAX_PIXEL_RATIO = 2; // more costs much and shows little
+const SWAY_ZOOM = 0.05; // while the scene sways, so that its borders stay outside the picture
 
 /**
  * @param canvas  @param surface the element that takes fingers and keys
@@ -61,24 +68,31 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
     frame = 0;
     if (destroyed) return;
     const swaying = visible && sway.step(now);
+    if (sway.strength() !== closeness) applyLens();
     const moving = controls.update();
     renderer.render(scene, camera);
     for (const tell of drawn.splice(0)) tell();
     if (swaying || moving) request();
   };
-  const nextPicture = () => new Promise((resolve) => {
-    drawn.push(resolve);
-    request();
-  });
+  const nextPicture = () =>
+    new Promise((resolve) => {
+      drawn.push(resolve);
+      request();
+    });
 
   const sway = createSway(pivot, limits, request);
+  let closeness = 0;
+  const applyLens = () => {
+    closeness = sway.strength();
+    lens(camera, job.camera, surface.clientWidth / surface.clientHeight, 1 + SWAY_ZOOM * closeness);
+  };
   const fit = () => {
     const { clientWidth: width, clientHeight: height } = surface;
     if (!width || !height) return;
     renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
     renderer.setSize(width, height, false);
-    lens(camera, job.camera, width / height);
-    modes.fit(height * renderer.getPixelRatio(), camera);
+    applyLens();
+    modes.fit(height * renderer.getPixelRatio(), renderer.getPixelRatio(), camera);
     // At once: a resized canvas is blank until it is drawn again.
     renderer.render(scene, camera);
     request();
@@ -93,7 +107,9 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
   // A wheel over the page scrolls the page; it zooms once the scene was clicked or fills the screen.
   controls.enableZoom = false;
   let isFull = false;
-  const zoomable = () => { controls.enableZoom = isFull || document.activeElement === surface; };
+  const zoomable = () => {
+    controls.enableZoom = isFull || document.activeElement === surface;
+  };
   surface.addEventListener("focus", zoomable);
   surface.addEventListener("blur", zoomable);
   // Sideways strokes turn the scene, up and down ones scroll the page.
@@ -173,14 +189,14 @@ function rotate(camera, controls, azimuth, polar) {
 }
 
 /** The photo's lens: all of the photo fits into the canvas, whatever its shape; off-centre principal points too. */
-function lens(camera, { fx, fy, cx, cy, width, height }, aspect) {
-  const photoAspect = (width / fx) / (height / fy);
+function lens(camera, { fx, fy, cx, cy, width, height }, aspect, zoom = 1) {
+  const photoAspect = width / fx / (height / fy);
   const tall = height / (2 * fy); // tangent of half the vertical angle
-  const half = aspect >= photoAspect ? tall : width / (2 * fx) / aspect;
+  const half = (aspect >= photoAspect ? tall : width / (2 * fx) / aspect) / zoom;
   camera.fov = (2 * Math.atan(half) * 180) / Math.PI;
   camera.aspect = aspect;
   camera.updateProjectionMatrix();
-  camera.projectionMatrix.elements[8] = (cx - width / 2) / fx / (half * aspect);
-  camera.projectionMatrix.elements[9] = -(cy - height / 2) / fy / half;
+  camera.projectionMatrix.elements[8] = -(cx - width / 2) / fx / (half * aspect);
+  camera.projectionMatrix.elements[9] = (cy - height / 2) / fy / half;
   camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
 }

@@ -1,0 +1,205 @@
+"""How good are the depth backends? Against the disparity of stereo pairs.
+
+    python benchmarks/depth.py                      scikit-image's Motorcycle, with its true disparity
+    python benchmarks/depth.py STEREO               NAME/left.png and NAME/disparity.png (16 bits, x 256, 0 = unknown)
+    python benchmarks/depth.py --backends bundled   only these networks; all whose weights are in the cache otherwise
+
+Inverse depth is known up to scale and shift, so all measures are blind to them:
+
+* wrong order: the share of random pixel pairs, those that differ by more than 10 % of the range, that are in the
+  wrong order; guessing gets 50 %;
+* Pearson: the correlation of inverse depth and disparity;
+* nrmse: root mean square error after the best scale and shift (least squares), as a share of the range;
+* edges: of the pixel pairs 4 px apart across true jumps (over 6 % of the range) those that show one (over 3 %).
+
+The range is that from the 2nd to the 98th percentile of the disparity. ms and MB: a picture's median time, and the
+largest memory of the process that did nothing else. Raw is the network's answer, scaled up; refined what `estimate`
+gives. "lower is nearer" needs no photo: what is worse than it has understood nothing. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from diorama import depth
+from diorama.depth import refine
+from diorama.settings import Settings
+from diorama.types import Camera, Photo
+
+Float32 = npt.NDArray[np.float32]
+Pair = tuple[npt.NDArray[np.uint8], Float32]  # left picture (H, W, 3), disparity (H, W) in pixels, NaN unknown
+
+PAIRS = 40_000
+
+
+def motorcycle() -> Iterator[Pair]:
+    """The pair of Middlebury 2014 in scikit-image's wheel."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        sys.exit("scikit-image is not installed: give --folder.")
+    folder = Path(spec.origin).parent / "data"
+    with np.load(folder / "motorcycle_disp.npz") as arrays:
+        disparity = arrays["arr_0"].astype(np.float32)
+    yield (
+        _picture(folder / "motorcycle_left.png"),
+        np.where(np.isfinite(disparity) & (disparity > 0), disparity, np.nan),
+    )
+
+
+def stereo_pairs(folder: Path) -> Iterator[Pair]:
+    """Every NAME/left.png with its disparity."""
+    found = sorted(folder.glob("*/left.png"))
+    if not found:
+        sys.exit(f"{folder} holds no NAME/left.png.")
+    for left in found:
+        disparity = cv2.imread(str(left.with_name("disparity.png")), cv2.IMREAD_UNCHANGED)
+        if disparity is None or disparity.ndim != 2:
+            sys.exit(f"{left.parent} holds no grey disparity.png.")
+        known = disparity > 0
+        yield _picture(left), np.where(known, disparity.astype(np.float32) / 256, np.float32(np.nan))
+
+
+def _picture(path: Path) -> npt.NDArray[np.uint8]:
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        sys.exit(f"{path} can't be read.")
+    return np.ascontiguousarray(picture[..., ::-1], np.uint8)
+
+
+def score(estimate: Float32, disparity: Float32) -> tuple[float, float, float, float]:
+    """Wrong order, Pearson, nrmse and edges."""
+    known = np.isfinite(disparity)
+    p, d = estimate[known].astype(np.float64), disparity[known].astype(np.float64)
+    low, high = np.percentile(d, (2, 98))
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, len(d), (2, PAIRS))
+    differ = np.abs(d[a] - d[b]) > 0.1 * (high - low)
+    wrong = float(np.mean(np.sign(p[a] - p[b])[differ] != np.sign(d[a] - d[b])[differ]))
+    flat = p.std() < 1e-9
+    pearson = 0.0 if flat else float(np.corrcoef(p, d)[0, 1])
+    design = np.stack([p, np.ones_like(p)], axis=1)
+    fitted = design @ np.linalg.lstsq(design, d, rcond=None)[0]
+    nrmse = float(np.sqrt(np.mean((fitted - d) ** 2)) / (high - low))
+    return wrong, pearson, nrmse, _edges(estimate, disparity / np.float32(high - low))
+
+
+def _edges(estimate: Float32, disparity: Float32) -> float:
+    shown: list[npt.NDArray[np.bool_]] = []
+    for axis in (0, 1):
+        true = np.moveaxis(disparity, axis, 0)
+        seen = np.moveaxis(estimate, axis, 0)
+        jump, step = true[4:] - true[:-4], seen[4:] - seen[:-4]
+        across = np.isfinite(jump) & (np.abs(jump) > 0.06)
+        shown.append((np.sign(jump) * step > 0.03)[across])
+    return float(np.concatenate(shown).mean())
+
+
+def _lower_is_nearer(rgb: npt.NDArray[np.uint8]) -> Float32:
+    height, width = rgb.shape[:2]
+    return np.repeat(np.linspace(0, 1, height, dtype=np.float32)[:, None], width, axis=1)
+
+
+def method(backend: str, step: str) -> Callable[[npt.NDArray[np.uint8]], Float32]:
+    """What a row of the table measures."""
+    if backend == "lower is nearer":
+        return _lower_is_nearer
+    if step == "raw":
+        network = next(b for b in depth.BACKENDS if b.name == backend)
+        return lambda rgb: refine.upsample(refine.normalise(network.predict(rgb)), rgb.shape[1], rgb.shape[0])
+    sharpness = 0.0 if step == "flipped" else 1.0
+    settings = Settings(depth=backend, edge_sharpness=sharpness, find_sky=step == "refined")
+
+    def run(rgb: npt.NDArray[np.uint8]) -> Float32:
+        photo = Photo(rgb, Camera.assumed(rgb.shape[1], rgb.shape[0]))
+        return depth.estimate(photo, settings)[0].inverse_depth
+
+    return run
+
+
+def measure(backend: str, step: str, folder: Path | None, results: Any) -> None:
+    """One row, in a process of its own; puts (scores..., ms, MB)."""
+    run = method(backend, step)
+    scores, seconds = [], []
+    for rgb, disparity in motorcycle() if folder is None else stereo_pairs(folder):
+        begin = time.perf_counter()
+        estimate = run(rgb)
+        seconds.append(time.perf_counter() - begin)
+        if estimate.shape != disparity.shape:  # over the processing size
+            estimate = cv2.resize(estimate, disparity.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        scores.append(score(estimate, disparity))
+    # The first picture also loads the network.
+    milliseconds = 1000 * statistics.median(seconds[1:] or seconds)
+    results.put((*np.mean(scores, axis=0).tolist(), milliseconds, _peak_megabytes()))
+
+
+def _peak_megabytes() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def rows(backends: list[str]) -> Iterator[tuple[str, str]]:
+    """Backend and step of each row."""
+    yield "lower is nearer", ""
+    for backend in backends:
+        for step in ("raw", "flipped", "sharpened", "refined"):
+            yield backend, step
+
+
+STEP_NAMES = {
+    "": "",
+    "raw": "raw",
+    "flipped": "+ mirrored",
+    "sharpened": "+ sharp edges",
+    "refined": "+ sky (refined)",
+}
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", help="stereo pairs: NAME/left.png and NAME/disparity.png")
+    parser.add_argument("--folder", dest="folder_option", type=Path, help="the same")
+    parser.add_argument("--backends", nargs="+", metavar="NAME", help="networks to measure")
+    arguments = parser.parse_args()
+    folder = arguments.folder or arguments.folder_option
+    here = [model.name for model in depth.models() if model.available]
+    backends = arguments.backends or here
+    if missing := sorted(set(backends) - set(here)):
+        sys.exit(f"Not here: {', '.join(missing)}. Fetch weights with: diorama models pull NAME.")
+    print(f"{folder or 'Motorcycle'}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print("| backend | wrong order | Pearson | nrmse | edges | ms | MB |\n|---|" + "---:|" * 6)
+    context = multiprocessing.get_context("spawn")
+    for backend, step in rows(backends):
+        results = context.SimpleQueue()
+        process = context.Process(target=measure, args=(backend, step, folder, results))
+        process.start()
+        process.join()
+        if process.exitcode:
+            return 1
+        wrong, pearson, nrmse, edges, milliseconds, megabytes = results.get()
+        name = f"{backend} {STEP_NAMES[step]}".strip()
+        cells = (name, f"{wrong:.1%}", f"{pearson:.3f}", f"{nrmse:.3f}", f"{edges:.1%}")
+        print(f"| {' | '.join(cells)} | {milliseconds:.0f} | {megabytes:.0f} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,330 @@
+"""The detailed part of the bundled fill: patches of the same surface, found and put together coarse to fine.
+
+PatchMatch (Barnes et al., ACM TOG 28(3), 2009) finds for each patch in a hole a similar known one by trying its
+neighbours' shifts and random ones around the best so far; the patches then vote for each pixel (Wexler, Shechtman and
+Irani, IEEE TPAMI 29(3), 2007). Depth decides what may be compared and copied: a patch holds only pixels of its own
+surface, and comes from a surface that is about as far away or farther, never from what hides it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from diorama.inpaint.pyramid import SAME_SURFACE, Float, Level, Mask
+
+Ints = NDArray[np.int32]
+
+
+class Pass(NamedTuple):
+    """How one level is worked on."""
+
+    rounds: int  # of search and vote
+    sweeps: int  # of search a round
+    reach: int  # px, first random search radius; halved until it is 0
+    stride: int  # px between the patches that are searched
+
+
+class Costs(NamedTuple):
+    """What makes a source patch a bad one, in squared grey levels (sum over the colour channels)."""
+
+    radius: int = 3  # px; patches are (2 radius + 1) squared
+    tolerance: float = 2.0  # px of parallax: pixels nearer or farther than this belong to another surface
+    unknown: float = 2000.0  # for a pixel that the source doesn't know
+    farther: float = 20000.0  # for a patch of a farther surface: only where the hole's own one shows nothing alike
+    row: float = 0.5  # for each row between patch and source: what a sideways move uncovers continues sideways
+    colour: float = 0.3  # x squared distance between the membrane here and the mean around the source
+    guess: float = 0.3  # weight of a pixel that is itself imagined, against 1 for a known one
+    softness: float = 200.0  # a patch's vote falls with exp(-cost / softness)
+
+
+COSTS = Costs()
+
+PASSES = (Pass(2, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
+"""Finest level first."""
+
+
+def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = PASSES, costs: Costs = COSTS) -> Float:
+    """Fill the finest level's holes with voted patches, starting from the membrane -> (H, W, 3) float32."""
+    count = min(len(passes), len(levels))
+    filled = smooth[count - 1].copy()
+    shifts = _nearest(levels[count - 1], costs.tolerance)
+    for index in range(count - 1, -1, -1):
+        level, plan = levels[index], passes[index]
+        h, w = level.hole.shape
+        if index < count - 1:
+            filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
+            shifts = 2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w]
+        ys, xs = _centres(level.hole, plan.stride)
+        trust = _trust(level, costs.guess)
+        around = _mean_around(level.colour, level.known, level.visible, 2, costs.tolerance)
+        for turn in range(plan.rounds):
+            cost = np.zeros(len(ys), np.float32)
+            _search(
+                filled, trust, *level, smooth[index], around, ys, xs, shifts, cost,
+                plan.sweeps, plan.reach, plan.stride, 97 * index + turn, *costs[:6],
+            )  # fmt: skip
+            votes, weight = _vote(*level, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness)
+            reached = level.hole & (weight > 0)
+            filled[reached] = votes[reached] / weight[reached, None]
+            bare = level.hole & ~reached
+            filled[bare] = smooth[index][bare]
+    return filled
+
+
+def _centres(hole: Mask, stride: int) -> tuple[Ints, Ints]:
+    """The rows and columns of the patches to search: a grid, so that their votes reach every pixel of the hole."""
+    ys, xs = np.nonzero(hole[::stride, ::stride])
+    return (ys * stride).astype(np.int32), (xs * stride).astype(np.int32)
+
+
+def _nearest(level: Level, tolerance: float) -> Ints:
+    """(H, W, 2) int32: the shift from each hole pixel to the nearest known one; along rows and columns first, of the
+    same surface, else (there is none) in any direction, of any."""
+    free = level.known & ~level.hole
+    if not free.any():
+        free = level.known
+    _, labels = cv2.distanceTransformWithLabels(
+        (~free).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    ys, xs = np.nonzero(free)
+    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
+    places[labels[ys, xs]] = np.stack([ys, xs], 1)
+    rows, columns = np.indices(free.shape, np.int32)
+    shifts: Ints = places[labels] - np.dstack([rows, columns])
+    _look_along(level.known, level.visible, level.hole, level.behind, tolerance, shifts)
+    return shifts
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_along(known, visible, hole, behind, tolerance, shifts):  # type: ignore[no-untyped-def]
+    """Put into `shifts` the nearest known pixel of the same surface along row and column, where there is one."""
+    height, width = hole.shape
+    for y in range(height):
+        for x in range(width):
+            if not hole[y, x]:
+                continue
+            for step in range(1, height + width):
+                found = False
+                for k in range(4):
+                    dy, dx = ((0, step), (0, -step), (step, 0), (-step, 0))[k]
+                    v, u = y + dy, x + dx
+                    if v < 0 or u < 0 or v >= height or u >= width or not known[v, u]:
+                        continue
+                    if abs(visible[v, u] - behind[y, x]) <= tolerance:
+                        shifts[y, x, 0], shifts[y, x, 1] = dy, dx
+                        found = True
+                        break
+                if found:
+                    break
+
+
+def _trust(level: Level, guess: float) -> Float:
+    """(H, W): weight of a hole's pixel in a comparison: the farther from anything known, the less it is worth."""
+    free = level.known & ~level.hole
+    distance = cv2.distanceTransform((~free).astype(np.uint8), cv2.DIST_L2, 3)
+    return np.asarray(np.maximum(0.9**distance, 0.05) * guess + 0.02, np.float32)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _mean_around(colour, known, visible, radius, tolerance):  # type: ignore[no-untyped-def]
+    """(H, W, 3): mean colour of each known pixel's own surface within `radius`."""
+    height, width = known.shape
+    mean = np.zeros((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            if not known[y, x]:
+                continue
+            count = np.float32(0)
+            a, b, c = np.float32(0), np.float32(0), np.float32(0)
+            for v in range(max(y - radius, 0), min(y + radius + 1, height)):
+                for u in range(max(x - radius, 0), min(x + radius + 1, width)):
+                    if known[v, u] and abs(visible[v, u] - visible[y, x]) <= tolerance:
+                        count += 1
+                        a += colour[v, u, 0]
+                        b += colour[v, u, 1]
+                        c += colour[v, u, 2]
+            mean[y, x, 0], mean[y, x, 1], mean[y, x, 2] = a / count, b / count, c / count
+    return mean
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _random(state):  # type: ignore[no-untyped-def]
+    """Xorshift (Marsaglia 2003)."""
+    state ^= state << np.uint32(13)
+    state ^= state >> np.uint32(17)
+    state ^= state << np.uint32(5)
+    return state
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _target(filled, trust, colour, known, visible, hole, behind, y, x, radius, tolerance, patch, share):  # type: ignore[no-untyped-def]
+    """Gather the patch around hole pixel (y, x): what is known of its surface, else what is imagined."""
+    height, width = hole.shape
+    here = behind[y, x]
+    n = 0
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            v, u = y + dy, x + dx
+            share[n] = 0.0
+            if 0 <= v < height and 0 <= u < width:
+                slack = SAME_SURFACE if hole[v, u] else tolerance
+                if known[v, u] and abs(visible[v, u] - here) <= slack and (dy != 0 or dx != 0):
+                    share[n] = 1.0
+                    for c in range(3):
+                        patch[n, c] = colour[v, u, c]
+                elif hole[v, u] and abs(behind[v, u] - here) <= tolerance:
+                    share[n] = trust[v, u]
+                    for c in range(3):
+                        patch[n, c] = filled[v, u, c]
+            n += 1
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _cost(patch, share, colour, known, visible, limit, best, penalty, y, x, radius, unknown):  # type: ignore[no-untyped-def]
+    """Mean weighted distance between the gathered patch and the picture around (y, x); gives up beyond `best`."""
+    height, width = known.shape
+    total, weight, n = np.float32(0), np.float32(0), 0
+    for k in range(share.size):
+        weight += share[k]
+    if weight <= 0:
+        return np.float32(1e12)
+    stop = (best - penalty) * weight
+    for dy in range(-radius, radius + 1):
+        v = y + dy
+        for dx in range(-radius, radius + 1):
+            u = x + dx
+            if share[n] > 0:
+                if v < 0 or u < 0 or v >= height or u >= width or not known[v, u] or visible[v, u] > limit:
+                    total += share[n] * unknown
+                else:
+                    a = patch[n, 0] - colour[v, u, 0]
+                    b = patch[n, 1] - colour[v, u, 1]
+                    c = patch[n, 2] - colour[v, u, 2]
+                    total += share[n] * (a * a + b * b + c * c)
+            n += 1
+        if total >= stop:
+            return np.float32(1e12)
+    return total / weight + penalty
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _search(  # type: ignore[no-untyped-def]
+    filled,
+    trust,
+    colour,
+    known,
+    visible,
+    hole,
+    behind,
+    smooth,
+    around,
+    ys,
+    xs,
+    shifts,
+    cost,
+    sweeps,
+    reach,
+    stride,
+    seed,
+    radius,
+    tolerance,
+    unknown,
+    farther,
+    row,
+    pull,
+):
+    """PatchMatch: improve `shifts` (H, W, 2) at the pixels (ys, xs) in place; `cost` gets what each one costs."""
+    height, width = hole.shape
+    side = 2 * radius + 1
+    patch = np.zeros((side * side, 3), np.float32)
+    share = np.zeros(side * side, np.float32)
+    tries = 3
+    r = reach
+    while r >= 1:
+        tries += 1
+        r //= 2
+    for sweep in range(sweeps):
+        step = -stride if sweep % 2 == 0 else stride
+        for j in range(len(ys)):
+            i = j if sweep % 2 == 0 else len(ys) - 1 - j
+            y, x = ys[i], xs[i]
+            limit = behind[y, x] + tolerance
+            _target(filled, trust, colour, known, visible, hole, behind, y, x, radius, tolerance, patch, share)
+            state = np.uint32(((y * width + x) * 2654435761 + (sweep + 1) * 40503 + seed * 9973) & 0xFFFFFFFF)
+            state = _random(_random(state | np.uint32(1)))
+            best, oy, ox = np.float32(1e12), shifts[y, x, 0], shifts[y, x, 1]
+            by, bx = oy, ox
+            r = reach
+            for k in range(tries):
+                if k == 0:
+                    sy, sx = oy, ox
+                elif k == 1:
+                    if x + step < 0 or x + step >= width or not hole[y, x + step]:
+                        continue
+                    sy, sx = shifts[y, x + step, 0], shifts[y, x + step, 1]
+                elif k == 2:
+                    if y + step < 0 or y + step >= height or not hole[y + step, x]:
+                        continue
+                    sy, sx = shifts[y + step, x, 0], shifts[y + step, x, 1]
+                else:
+                    state = _random(state)
+                    sy = by + np.int32(state % np.uint32(2 * r + 1)) - r
+                    state = _random(state)
+                    sx = bx + np.int32(state % np.uint32(2 * r + 1)) - r
+                    r //= 2
+                v, u = y + sy, x + sx
+                if v < 0 or u < 0 or v >= height or u >= width or (k > 0 and sy == by and sx == bx):
+                    continue
+                if not known[v, u] or visible[v, u] > limit:
+                    continue
+                penalty = np.float32(row * abs(sy) + (farther if visible[v, u] < limit - 3 * tolerance else 0.0))
+                for c in range(3):
+                    penalty += pull * (smooth[y, x, c] - around[v, u, c]) ** 2
+                if penalty >= best:
+                    continue
+                found = _cost(patch, share, colour, known, visible, limit, best, penalty, v, u, radius, unknown)
+                if found < best:
+                    best, by, bx = found, sy, sx
+            shifts[y, x, 0], shifts[y, x, 1] = by, bx
+            cost[i] = best
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _vote(colour, known, visible, hole, behind, ys, xs, shifts, cost, radius, tolerance, softness):  # type: ignore[no-untyped-def]
+    """Sum of the overlapping patches' colours, and of their weights, at each hole pixel."""
+    height, width = hole.shape
+    votes = np.zeros((height, width, 3), np.float32)
+    weight = np.zeros((height, width), np.float32)
+    bell = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            bell[dy + radius, dx + radius] = np.exp(-(dy * dy + dx * dx) / (0.5 * radius * radius + 0.5))
+    for i in range(len(ys)):
+        if cost[i] > 1e11:
+            continue
+        y, x = ys[i], xs[i]
+        sy, sx = shifts[y, x, 0], shifts[y, x, 1]
+        here = behind[y, x]
+        worth = np.exp(-cost[i] / softness) + 1e-4
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                v, u = y + dy, x + dx
+                if v < 0 or u < 0 or v >= height or u >= width:
+                    continue
+                if not hole[v, u] or abs(behind[v, u] - here) > tolerance:
+                    continue
+                b, a = v + sy, u + sx
+                if b < 0 or a < 0 or b >= height or a >= width:
+                    continue
+                if not known[b, a] or visible[b, a] > here + tolerance:
+                    continue
+                share = worth * bell[dy + radius, dx + radius]
+                weight[v, u] += share
+                for c in range(3):
+                    votes[v, u, c] += share * colour[b, a, c]
+    return votes, weight

@@ -1,0 +1,89 @@
+"""The smooth part of the bundled fill: a membrane over each hole, held by known pixels of the same surface.
+
+Solves Laplace's equation with edge weights that fall with the jump in disparity, so colour flows along the
+background's surface and not across the silhouette of what hides it (a depth-guided form of the conductance of Perona
+and Malik, IEEE TPAMI 12(7), 1990). Coarse to fine: each level starts from the coarser one and only smooths.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from diorama.inpaint.pyramid import SAME_SURFACE, Float, Level
+
+SWEEPS = 30
+"""Gauss-Seidel sweeps a level: with over-relaxation and a start from the coarser level, more change nothing visible."""
+
+OVER_RELAXATION = 1.5
+"""Between 1 (none) and 2 (unstable)."""
+
+DISPARITY_SCALE = 2.0
+"""Pixels of parallax over which the membrane lets go: steps inside one surface are smaller, silhouettes larger."""
+
+SIDEWAYS = 4.0
+"""How much better colour flows along rows than along columns: viewers move sideways, so what a hole shows continues
+from its left or right. Best mean PSNR and SSIM on Middlebury pairs (1: -0.2 dB, 16: -0.1 dB)."""
+
+
+def solve(levels: list[Level]) -> list[Float]:
+    """Fill the holes of every level smoothly -> (H, W, 3) float32 each, meaningful in the level's holes only."""
+    finest = levels[0]
+    mean = finest.colour[finest.known].mean(0, dtype=np.float64)
+    solutions: list[Float] = []
+    for level in reversed(levels):
+        h, w = level.hole.shape
+        if solutions:
+            filled = solutions[-1].repeat(2, 0)[:h].repeat(2, 1)[:, :w].copy()
+        else:
+            filled = np.broadcast_to(mean.astype(np.float32), level.colour.shape).copy()
+        ys, xs = np.nonzero(level.hole)
+        _relax(filled, ys, xs, *level, level is not finest, DISPARITY_SCALE, SIDEWAYS, OVER_RELAXATION, SWEEPS)
+        solutions.append(filled)
+    return solutions[::-1]
+
+
+@numba.njit(cache=True, nogil=True)
+def _relax(filled, ys, xs, colour, known, visible, hole, behind, itself, scale, sideways, omega, sweeps):  # type: ignore[no-untyped-def]
+    """Successive over-relaxation of the hole's pixels (ys, xs) in place, forwards and backwards in turn.
+
+    `itself`: a coarse pixel may be partly a hole and partly its own background, which then holds it.
+    """
+    height, width = hole.shape
+    leak = np.float32(1e-5)  # keeps pixels that no weight reaches tied to their neighbours
+    weight = np.zeros((len(ys), 4), np.float32)
+    total = np.zeros(len(ys), np.float32)
+    held = np.zeros((len(ys), 3), np.float32)
+    for i in range(len(ys)):
+        y, x = ys[i], xs[i]
+        for k in range(5):
+            v, u = y + (k == 1) - (k == 0), x + (k == 3) - (k == 2)
+            if v < 0 or u < 0 or v >= height or u >= width or (k == 4 and not itself):
+                continue
+            ease = np.float32(sideways if k >= 2 else 1.0)
+            if hole[v, u] and k < 4:
+                weight[i, k] = ease * (np.exp(-abs(behind[v, u] - behind[y, x]) / scale) + leak)
+                total[i] += weight[i, k]
+            gap = abs(visible[v, u] - behind[y, x])
+            if known[v, u] and (not hole[v, u] or gap <= SAME_SURFACE):
+                link = ease * (np.exp(-gap / scale) + leak)
+                total[i] += link
+                for c in range(3):
+                    held[i, c] += link * colour[v, u, c]
+    for sweep in range(sweeps):
+        for j in range(len(ys)):
+            i = j if sweep % 2 == 0 else len(ys) - 1 - j
+            y, x = ys[i], xs[i]
+            if total[i] <= 0:
+                continue
+            for c in range(3):
+                value = held[i, c]
+                if weight[i, 0] > 0:
+                    value += weight[i, 0] * filled[y - 1, x, c]
+                if weight[i, 1] > 0:
+                    value += weight[i, 1] * filled[y + 1, x, c]
+                if weight[i, 2] > 0:
+                    value += weight[i, 2] * filled[y, x - 1, c]
+                if weight[i, 3] > 0:
+                    value += weight[i, 3] * filled[y, x + 1, c]
+                filled[y, x, c] += omega * (value / total[i] - filled[y, x, c])

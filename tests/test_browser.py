@@ -1,0 +1,379 @@
+"""The page in a real Chromium, against the real app: what a person does, and that nothing leaves this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+import browsing
+from browsing import (
+    READY_MS,
+    canvas,
+    colours,
+    difference,
+    psnr,
+    scrolls_sideways,
+    show,
+    upload,
+    wait_for_scene,
+    watched,
+)
+from conftest import PhotoPath
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+
+STAGES = ["photo", "depth", "points", "mesh", "files"]
+
+LOG_STAGES = """
+const seen = JSON.parse(sessionStorage.getItem("seen") ?? "[]");
+new MutationObserver(() => {
+  const making = document.querySelector(".making");
+  if (!making) return;
+  const bar = Number(making.querySelector("[role=progressbar]").getAttribute("aria-valuenow"));
+  const running = making.querySelector('.stages li[data-state="running"] .stage-label')?.textContent ?? "";
+  const last = seen.at(-1);
+  if (last && last[0] === making.dataset.stage && last[1] === bar) return;
+  seen.push([making.dataset.stage, bar, running]);
+  sessionStorage.setItem("seen", JSON.stringify(seen));
+}).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+
+NO_WEBGL = """
+const real = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.startsWith("webgl") ? null : real.call(this, kind, ...rest);
+};
+"""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with browsing.serving(tmp_path_factory.mktemp("app")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def coffee(photo_path: PhotoPath) -> Path:
+    return photo_path("coffee")
+
+
+@pytest.fixture(scope="module")
+def scene(address: str, browser: Browser, coffee: Path) -> str:
+    """The path of a finished job, for tests that don't make one."""
+    with watched(browser, address) as (page, _):
+        upload(page, coffee)
+        wait_for_scene(page)
+        return page.url.removeprefix(address)
+
+
+def job_of(page: Page) -> dict[str, Any]:
+    match = re.search(r"/jobs/([^/?]+)", page.url)
+    assert match
+    job: dict[str, Any] = page.request.get(f"/api/v1/jobs/{match.group(1)}").json()
+    return job
+
+
+def current_step(page: Page) -> str:
+    step = page.locator('[aria-current="step"]')
+    return step.get_attribute("data-step") or ""
+
+
+def test_a_photo_becomes_3d_and_is_validated(address: str, browser: Browser, coffee: Path) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto("/")
+        assert current_step(page) == "upload"
+        assert page.get_by_role("button", name="Upload and Process").is_disabled()
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Choose File").click()
+        chooser.value.set_files(coffee)
+        page.get_by_text("coffee.png · 600 × 400 px · 467 kB").wait_for()
+        page.get_by_role("button", name="Upload and Process").click()
+
+        wait_for_scene(page)
+        assert re.fullmatch(r".*/jobs/[\w-]{16,}", page.url)
+        assert current_step(page) == "original"
+        assert page.title().startswith("coffee.png · Original 3D")
+        mesh = canvas(page)
+        assert colours(mesh) > 2000
+        assert psnr(mesh, coffee) > 24
+        views = {"mesh": mesh, **{mode: show(page, mode.capitalize()) for mode in ("points", "wireframe", "depth")}}
+        for first in views:
+            for second in views:
+                assert first == second or difference(views[first], views[second]) > 3, f"{first} looks like {second}"
+        assert difference(show(page, "Mesh"), mesh) < 1
+
+        depth = page.locator(".compare-depth")
+        depth.scroll_into_view_if_needed()
+        assert depth.evaluate("image => image.complete && image.naturalWidth") == 600
+        assert colours(browsing.picture(page.locator(".compare"))) > 2000
+
+        page.get_by_role("button", name="Validate and Proceed").click()
+        page.get_by_role("heading", name="Original 3D is validated.").wait_for()
+        assert job_of(page)["validated"] == ["original"]
+        wait_for_scene(page)  # what was validated stays in sight
+
+        page.get_by_role("link", name="What comes next").click()
+        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+        assert current_step(page) == "enhanced"
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+        page.reload()
+        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+        page.go_back()
+        wait_for_scene(page)
+        assert current_step(page) == "original"
+        page.reload()
+        wait_for_scene(page)
+        assert page.get_by_role("heading", name="Original 3D is validated.").is_visible()
+        page.go_forward()
+        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+
+
+def test_progress_moves_through_named_stages_and_outlives_a_reload(
+    address: str, browser: Browser, coffee: Path, tmp_path: Path
+) -> None:
+    large = tmp_path / "large coffee.jpg"  # slow enough to watch
+    with Image.open(coffee) as image:
+        image.convert("RGB").resize((2400, 1600)).save(large, quality=85)
+    with watched(browser, address) as (page, _):
+        page.add_init_script(LOG_STAGES)
+        upload(page, large)
+        page.locator(".making").wait_for()
+        page.reload()
+        wait_for_scene(page)
+        seen: list[tuple[str, int, str]] = page.evaluate("JSON.parse(sessionStorage.getItem('seen'))")
+    stages = list(dict.fromkeys(stage for stage, _, _ in seen if stage))
+    assert len(stages) >= 3, seen
+    assert stages == [stage for stage in STAGES if stage in stages], seen
+    bars = [bar for _, bar, _ in seen]
+    assert bars == sorted(bars), seen
+    assert {"Estimating depth", "Building the mesh"} & {label for _, _, label in seen}, seen
+
+
+def test_without_events_the_page_asks(address: str, browser: Browser, coffee: Path) -> None:
+    with watched(browser, address) as (page, watch):
+        watch.allowed.append("ERR_FAILED")
+        page.route("**/events", lambda route: route.abort())
+        upload(page, coffee)
+        wait_for_scene(page)
+
+
+def test_a_text_file_named_jpg_shows_the_sentence(address: str, browser: Browser, tmp_path: Path) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("This is no picture.")
+    with watched(browser, address) as (page, watch):
+        watch.allowed.append("415 (Unsupported Media Type)")
+        upload(page, text)
+        alert = page.get_by_role("alert")
+        alert.wait_for()
+        assert "text.jpg" in alert.inner_text()
+        assert "JPEG" in alert.inner_text()  # what to do instead
+        assert page.url == f"{address}/"
+        assert page.get_by_role("button", name="Choose File").is_enabled()
+
+
+def test_run_again_sends_only_what_was_changed(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(scene)
+        wait_for_scene(page)
+        before = job_of(page)
+        strength = page.get_by_label("Depth strength", exact=True)
+        strength.focus()
+        for _ in range(4):
+            strength.press("ArrowRight")
+        page.get_by_text("1 change", exact=True).wait_for()
+        with page.expect_request("**/rerun") as sent:
+            page.get_by_role("button", name="Run again").click()
+        assert sent.value.post_data_json == {"step": "original", "settings": {"depth_range": 5}}
+        page.locator('.settings[data-changes="0"]').wait_for(timeout=READY_MS)
+        wait_for_scene(page)
+        after = job_of(page)
+        assert after["settings"] == {**before["settings"], "depth_range": 5}
+        assert page.get_by_label("Depth strength, exact value").input_value() == "5"
+        assert [stage["reused"] for stage in after["stages"]][:3] == [True, True, False]
+        page.get_by_role("button", name="Reset to defaults").click()
+        assert page.get_by_label("Depth strength, exact value").input_value() == "4"
+
+
+def test_the_field_of_view_can_be_corrected(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(scene)
+        wait_for_scene(page)
+        page.get_by_role("button", name="Correct the field of view").click()
+        assert page.evaluate("document.activeElement.id") == "setting-fov"
+        exact = page.get_by_label("Field of view, exact value")
+        assert exact.input_value() == "55"
+        exact.fill("70")
+        page.get_by_role("button", name="Run again").click()
+        page.get_by_text("70° wide, set by you").wait_for(timeout=READY_MS)
+        wait_for_scene(page)
+        assert page.get_by_role("button", name="Correct the field of view").count() == 0
+        page.get_by_role("button", name="Set Field of view back to Automatic").click()
+        page.get_by_role("button", name="Run again").click()
+        page.get_by_text("55° wide, assumed").wait_for(timeout=READY_MS)
+
+
+def test_the_viewer_by_keys_and_its_start(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(scene)
+        wait_for_scene(page)
+        start = canvas(page)
+        surface = page.locator(".viewer-surface")
+        surface.focus()
+        for _ in range(6):
+            surface.press("ArrowRight")
+        page.locator('.viewer[data-moved="true"]').wait_for()
+        turned = canvas(page)
+        assert difference(turned, start) > 3
+        for _ in range(30):  # never behind the scene
+            surface.press("ArrowRight")
+        assert colours(canvas(page)) > 2000
+        surface.press("r")
+        assert difference(canvas(page), start) < 1
+        surface.press("+")
+        assert difference(canvas(page), start) > 1
+        surface.press("3")
+        page.locator('.viewer[data-mode="wireframe"][data-ready="true"]').wait_for()
+        surface.press("f")
+        page.locator('.viewer[data-full="true"]').wait_for()
+        surface.press("f")
+        page.locator('.viewer[data-full="false"]').wait_for()
+
+
+def test_idle_motion_stops_when_touched_and_when_unwanted(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(scene)
+        page.locator('.viewer[data-ready="true"][data-motion="off"]').wait_for(timeout=READY_MS)
+    with watched(browser, address, reduced_motion="no-preference") as (page, _):
+        page.goto(scene)
+        page.locator('.viewer[data-ready="true"][data-motion="on"]').wait_for(timeout=READY_MS)
+        page.locator(".viewer-surface").click()
+        page.locator('.viewer[data-motion="off"]').wait_for()
+
+
+def test_photo_and_depth_are_compared_by_keys(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(scene)
+        slider = page.get_by_role("slider", name="Divider between the photo and the depth map")
+        slider.focus()
+        half = browsing.picture(page.locator(".compare"))
+        slider.press("End")
+        photo = browsing.picture(page.locator(".compare"))
+        slider.press("Home")
+        depth = browsing.picture(page.locator(".compare"))
+        assert slider.get_attribute("aria-valuetext") == "100 % depth map, 0 % photo"
+        assert difference(photo, depth) > difference(half, depth) > 5
+
+
+def test_without_webgl_a_picture_and_a_sentence(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.add_init_script(NO_WEBGL)
+        page.goto(scene)
+        page.locator('.viewer[data-state="no-webgl"]').wait_for()
+        assert "WebGL" in page.locator(".viewer-message").inner_text()
+        assert (
+            page.locator(".viewer-thumbnail").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+        )
+        assert page.get_by_role("button", name="Validate and Proceed").or_(page.locator(".word")).first.is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_no_view_scrolls_sideways(address: str, browser: Browser, scene: str, width: int) -> None:
+    phone = {"has_touch": True, "is_mobile": True} if width < 500 else {}
+    with watched(browser, address, viewport={"width": width, "height": 844}, **phone) as (page, _):
+        page.goto("/")
+        page.locator(".history-item").first.wait_for()
+        assert not scrolls_sideways(page)
+        assert page.get_by_role("button", name="Take a Photo").count() == (1 if width < 500 else 0)
+        page.goto(scene)
+        wait_for_scene(page)
+        page.locator(".report summary").click()
+        page.locator(".advanced summary").click()
+        assert not scrolls_sideways(page)
+        for step in ("upload", "enhanced", "final"):
+            page.goto(f"{scene}?step={step}")
+            page.locator("h1").wait_for()
+            assert current_step(page) == step
+            assert not scrolls_sideways(page)
+
+
+def test_an_example_is_tried_deleted_and_brought_back(address: str, browser: Browser) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto("/")
+        page.get_by_role("button", name=re.compile("example")).first.click()
+        wait_for_scene(page)
+        path = page.url.removeprefix(address)
+        job = path.removeprefix("/jobs/")
+        page.get_by_role("link", name="Diorama: start page").click()
+        card = page.locator(f'[data-job="{job}"]')
+        card.hover()
+        card.get_by_role("button", name=re.compile("Delete")).click()
+        card.wait_for(state="detached")
+        page.get_by_role("button", name="Undo").click()
+        card.wait_for()
+        assert page.request.get(f"/api/v1{path}").ok
+        card.hover()
+        card.get_by_role("button", name=re.compile("Delete")).click()
+        with page.expect_response(lambda answer: answer.request.method == "DELETE") as answer:
+            page.locator("#toasts").get_by_role("button", name="Close").click()
+        assert answer.value.status == 204
+    with watched(browser, address) as (page, watch):
+        watch.allowed.append("404 (Not Found)")
+        page.goto(path)
+        page.get_by_role("heading", name="Nothing here").wait_for()
+        page.get_by_role("link", name="To the start page").click()
+        page.get_by_role("heading", level=1).wait_for()
+        assert current_step(page) == "upload"
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_may_be_dropped_or_pasted(address: str, browser: Browser, way: str) -> None:
+    give = """async way => {
+      const canvas = new OffscreenCanvas(30, 20);
+      canvas.getContext("2d").fillRect(0, 0, 9, 9);
+      const data = new DataTransfer();
+      data.items.add(new File([await canvas.convertToBlob()], "image.png", { type: "image/png" }));
+      const options = { bubbles: true, cancelable: true };
+      document.body.dispatchEvent(way === "drop" ? new DragEvent("drop", { ...options, dataTransfer: data })
+        : new ClipboardEvent("paste", { ...options, clipboardData: data }));
+    }"""
+    with watched(browser, address) as (page, _):
+        page.goto("/")
+        page.locator(".uploader").wait_for()
+        page.evaluate(give, way)
+        page.get_by_text(re.compile("30 × 20 px")).wait_for()
+        assert page.get_by_role("button", name="Upload and Process").is_enabled()
+        page.get_by_role("button", name="Remove this photo").click()
+        assert page.get_by_role("button", name="Upload and Process").is_disabled()
+
+
+def test_the_chosen_theme_stays(address: str, browser: Browser) -> None:
+    with watched(browser, address, color_scheme="light") as (page, _):
+        page.goto("/")
+        background = "getComputedStyle(document.body).backgroundColor"
+        light = page.evaluate(background)
+        page.get_by_role("button", name="Use the dark theme").click()
+        dark = page.evaluate(background)
+        assert dark != light
+        page.reload()
+        page.get_by_role("button", name="Use the light theme").click()
+        assert page.evaluate(background) == light
+
+
+def test_the_apis_documentation_needs_no_other_host(address: str, browser: Browser) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto("/docs")
+        page.get_by_text("/api/v1/jobs", exact=True).first.wait_for()
