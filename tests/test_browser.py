@@ -185,6 +185,21 @@ def test_a_text_file_named_jpg_shows_the_sentence(address: str, browser: Browser
         assert page.get_by_role("button", name="Choose File").is_enabled()
 
 
+def test_a_damaged_photo_fails_with_a_sentence_and_a_way_on(
+    address: str, browser: Browser, coffee: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(coffee.read_bytes()[:200_000])
+    with watched(browser, address) as (page, _):
+        upload(page, damaged)
+        page.get_by_role("heading", name="That did not work").wait_for(timeout=READY_MS)
+        assert "damaged.png" in page.get_by_role("alert").inner_text()
+        page.reload()
+        page.get_by_role("link", name="Choose another photo").click()
+        assert page.get_by_role("button", name="Choose File").is_enabled()
+        page.locator(".history-item", has_text="damaged.png").get_by_text("Failed").wait_for()
+
+
 def test_run_again_sends_only_what_was_changed(address: str, browser: Browser, scene: str) -> None:
     with watched(browser, address) as (page, _):
         page.goto(scene)

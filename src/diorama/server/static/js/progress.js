@@ -134,12 +134,14 @@ function showStages(list, job) {
 export function failedPanel(job, actions) {
   const T = S.failed;
   const problem = job.error ?? { detail: T.unknown, hint: T.unknownHint };
-  const trouble = h("div", {});
+  // A photo that can't be read stays so: another one is the way on, not another try.
+  const unreadable = problem.code?.startsWith("photo") ?? false;
+  const trouble = h("div", { class: "problems" });
   const again = h(
     "button",
     {
       type: "button",
-      class: "button primary",
+      class: unreadable ? "button" : "button primary",
       onclick: async () => {
         again.disabled = true;
         try {
@@ -153,11 +155,12 @@ export function failedPanel(job, actions) {
     icon("reset"),
     T.again,
   );
+  const other = h("a", { class: unreadable ? "button primary" : "button", href: "/" }, icon("folder"), T.other);
   const stages = h("ol", { class: "stages", "aria-label": S.progress.stages });
-  const photo = h("div", { class: "making-photo" });
+  const photo = h("div", { class: "making-photo" }, h("span", { class: "making-nothing" }, icon("picture")));
   const element = h(
     "div",
-    { class: "making" },
+    { class: "making failed" },
     jobHead(job, { title: T.title, onDelete: actions.remove }),
     h(
       "div",
@@ -171,10 +174,10 @@ export function failedPanel(job, actions) {
           { class: "card card-pad making-card" },
           problemBox(problem),
           trouble,
-          h("div", { class: "row" }, again, h("a", { class: "button", href: "/" }, icon("folder"), T.other)),
+          h("div", { class: "row" }, unreadable ? [other, again] : [again, other]),
           stages,
         ),
-        settingsPanel(job, actions).element, // what failed may work with others
+        unreadable ? null : settingsPanel(job, actions).element, // what failed may work with others
       ),
     ),
   );
