@@ -19,8 +19,8 @@ from diorama.rims import ribbon, unmix
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, Float32, Layered, Mesh, Photo, PointCloud, Segments, UInt8
 
-Fill = Callable[[UInt8, Bool, Bool, Float32], UInt8]
-"""(rgb, hole, known, disparity) -> rgb; see `inpaint.fill`."""
+Fill = Callable[[UInt8, Bool, Bool, Float32, Float32], UInt8]
+"""(rgb, hole, known, disparity of what is imagined, disparity of what is seen) -> rgb; see `inpaint.fill`."""
 
 OVERLAP = 2
 """Pixels by which an imagined surface goes on under the visible one that it continues: no crack opens at the seam."""
@@ -59,11 +59,13 @@ def build(
     clean_rgb = unmix(points.rgb, cuts, settings.rim_width)
     grid_rgb = _wide(clean_rgb, margin)
     beyond = visible.there & ~depth.inside
-    first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity)
+    first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
     panels = [first]
+    # Rims may still hold colours of the other side, so nothing is copied from them.
+    seen = visible.there & ~depth.near_side & ~depth.far_side
     for surface in depth.surfaces[1:]:
         guide = np.where(surface.there, surface.disparity, visible.disparity)
-        panels.append(fill(first, surface.there, visible.there & ~surface.there, guide))
+        panels.append(fill(first, surface.there, seen, guide, visible.disparity))
     repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin)
     atlas = _Atlas(depth, photo, panels, repainted, settings.texture_size)
 

@@ -203,8 +203,8 @@ def _layers(
 
     name, reason = inpaint.choose(settings.inpaint)
 
-    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32) -> UInt8:
-        return inpaint.fill(rgb, hole, known, disparity=disparity, model=name)
+    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
+        return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
 
     layered, warnings = build(points, cuts, photo, segments, settings, fill)
     return layered, name, reason, warnings

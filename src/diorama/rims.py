@@ -45,7 +45,7 @@ def unmix(rgb: UInt8, cuts: Cuts, width: float) -> UInt8:
     length = np.linalg.norm(line, axis=1)
     share = ((colour - mine) * line).sum(axis=1) / np.maximum(length, 1e-6) ** 2
     rest = np.linalg.norm(colour - mine - np.clip(share, 0, 1)[:, None] * line, axis=1)
-    mixed = (length > SEPARABLE) & (share > 0.1) & (rest < RESIDUAL * length)
+    mixed = (length > SEPARABLE) & (share > 0.1) & (share < 0.9) & (rest < RESIDUAL * length)
     result = rgb.copy()
     result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
     return result
