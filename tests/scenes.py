@@ -1,4 +1,4 @@
-"""Small scenes made by hand: a box in front of a wall, with the sky above."""
+"""Small scenes made by hand: a box in front of a wall, with the sky above; and the same with what the box hides."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ import dataclasses
 import numpy as np
 
 from diorama.settings import Settings
-from diorama.types import Camera, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene, StageReport
+from diorama.types import (
+    Camera,
+    Cuts,
+    DepthMap,
+    Mesh,
+    Photo,
+    PointCloud,
+    Scene,
+    Segment,
+    SegmentKind,
+    Segments,
+    StageReport,
+)
 
 
 def tiny_scene(
@@ -32,8 +44,7 @@ def tiny_scene(
     rng = np.random.default_rng(seed)
     photo = tiny_photo(width * texture, height * texture, alpha=alpha, seed=seed)
     camera = photo.camera.resized(width, height)
-    box = np.zeros((height, width), bool)
-    box[height // 3 : height * 3 // 4, width // 3 : width * 2 // 3] = True
+    box = _box(width, height)
     sky = np.zeros_like(box)
     sky[: height // 4] = True
     noise = rng.uniform(0, 0.02, box.shape)
@@ -52,6 +63,60 @@ def tiny_scene(
         for stage, warnings in (("photo", ()), ("depth", ("made by hand",)), ("points", ()), ("mesh", ()))
     )
     return Scene("original", photo, depth, points, cuts, meshes, Settings(triangles=5000), report)
+
+
+def layered_scene(width: int = 24, height: int = 16, *, texture: int = 1, seed: int = 0) -> Scene:
+    """`tiny_scene` as the enhanced step leaves one: segments, an atlas, what is imagined behind the box, its rim.
+
+    The atlas has the photo on the left and what is imagined, blue, on the right. As in real scenes several meshes may
+    have one name.
+    """
+    scene = tiny_scene(width, height, texture=texture, seed=seed)
+    wall, box = scene.meshes
+    blue = np.full_like(scene.photo.rgb, (0, 0, 250))
+    atlas = np.concatenate([scene.photo.rgb, blue], axis=1)
+
+    def panel(mesh: Mesh, number: int) -> Mesh:
+        uv = np.stack([(mesh.uv[:, 0] + number) / 2, mesh.uv[:, 1]], axis=1).astype(np.float32)
+        return dataclasses.replace(mesh, uv=uv)
+
+    behind = pixel_mesh(dataclasses.replace(scene.points, z=np.full_like(scene.points.z, 4)), _box(width, height), "")
+    half = len(behind.faces) // 2
+    rim = dataclasses.replace(panel(box, 0), name="Box, rim", alpha=np.linspace(0, 1, len(box.uv), dtype=np.float32))
+    meshes = (
+        dataclasses.replace(panel(wall, 0), name="Wall"),
+        dataclasses.replace(panel(box, 0), name="Box"),
+        *(
+            dataclasses.replace(panel(behind, 1), name="Wall, imagined", imagined=True, faces=faces.copy())
+            for faces in (behind.faces[:half], behind.faces[half:])
+        ),
+        rim,
+        dataclasses.replace(panel(behind, 1), name="Backdrop", imagined=True),
+    )
+    labels = np.where(_box(width, height), 2, 1).astype(np.int32)
+    segments = Segments(labels, (_segment(labels, 1, "Wall", "wall"), _segment(labels, 2, "Box", "object")))
+    report = tuple(StageReport(stage, "tiny", "made by hand", 0.5) for stage in ("segments", "layers"))
+    return dataclasses.replace(
+        scene,
+        step="enhanced",
+        meshes=meshes,
+        report=scene.report + report,
+        segments=segments,
+        atlas=atlas,
+        imagined=float(_box(width, height).mean()),
+    )
+
+
+def _box(width: int, height: int) -> np.ndarray:
+    box = np.zeros((height, width), bool)
+    box[height // 3 : height * 3 // 4, width // 3 : width * 2 // 3] = True
+    return box
+
+
+def _segment(labels: np.ndarray, id: int, name: str, kind: SegmentKind) -> Segment:
+    rows, columns = np.nonzero(labels == id)
+    box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+    return Segment(id, name, kind, box, len(rows), 1.0 / id, 4.0 / id, (3 - id,), (1,) if id == 2 else ())
 
 
 def tiny_photo(width: int, height: int, *, alpha: bool = False, seed: int = 0) -> Photo:

@@ -27,8 +27,20 @@ from hypothesis.extra import numpy as hnp
 from diorama import atomic, bundle, records
 from diorama.errors import SceneFileError, StorageError
 from diorama.settings import Settings
-from diorama.types import Camera, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene, StageReport
-from scenes import same, tiny_scene
+from diorama.types import (
+    Camera,
+    Cuts,
+    DepthMap,
+    Layered,
+    Mesh,
+    Photo,
+    PointCloud,
+    Scene,
+    Segment,
+    Segments,
+    StageReport,
+)
+from scenes import layered_scene, same, tiny_scene
 
 REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",))
 
@@ -81,6 +93,11 @@ def clouds(draw: st.DrawFn) -> PointCloud:
 def meshes(draw: st.DrawFn) -> tuple[Cuts, tuple[Mesh, ...]]:
     camera = draw(cameras())
     grid = draw(masks(camera))
+    return Cuts(grid[:, 1:] != grid[:, :-1], grid[1:] != grid[:-1]), draw(pieces())
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> tuple[Mesh, ...]:
     made = []
     for _ in range(draw(st.integers(0, 2))):
         count = draw(st.integers(0, 5))
@@ -90,11 +107,46 @@ def meshes(draw: st.DrawFn) -> tuple[Cuts, tuple[Mesh, ...]]:
         faces = draw(corners) % max(count, 1)
         uv = draw(hnp.arrays(np.float32, (count, 2), elements=share))
         alpha = draw(st.none() | hnp.arrays(np.float32, count, elements=share))
-        made.append(Mesh(draw(vectors), faces.astype(np.int32), uv, draw(vectors), draw(words), alpha))
-    return Cuts(grid[:, 1:] != grid[:, :-1], grid[1:] != grid[:-1]), tuple(made)
+        imagined = draw(st.booleans())
+        made.append(Mesh(draw(vectors), faces.astype(np.int32), uv, draw(vectors), draw(words), alpha, imagined))
+    return tuple(made)
 
 
-RECORDS = {"photo": photos(), "depth": depths(), "points": clouds(), "mesh": meshes()}
+@st.composite
+def segmentations(draw: st.DrawFn) -> Segments:
+    """Any labels, any ids; each segment touches the one before it, and may hide it."""
+    height, width = draw(sizes), draw(sizes)
+    known = draw(st.lists(st.integers(1, records.MAX_SEGMENT_ID), min_size=1, max_size=4, unique=True))
+    labels = draw(hnp.arrays(np.int32, (height, width), elements=st.sampled_from([0, *known])))
+    ids = [int(id) for id in np.unique(labels[labels > 0])]
+    hides = [draw(st.booleans()) for _ in ids]
+    items = []
+    for n, id in enumerate(ids):
+        rows, columns = np.nonzero(labels == id)
+        box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+        before, after = ids[max(n - 1, 0) : n], ids[n + 1 : n + 2]
+        name = draw(words.filter(str.strip))
+        kind = draw(st.sampled_from(["subject", "object", "ground", "wall", "sky", "background"]))
+        near, far = sorted((draw(numbers), draw(numbers)))
+        in_front_of = tuple(before) if hides[n] else ()
+        items.append(Segment(id, name, kind, box, len(rows), near, far, (*before, *after), in_front_of))
+    return Segments(labels, tuple(items))
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Layered:
+    atlas = draw(hnp.arrays(np.uint8, (draw(sizes), draw(sizes), 3)))
+    return Layered(atlas, draw(pieces()), draw(st.floats(0, 100)))
+
+
+RECORDS = {
+    "photo": photos(),
+    "depth": depths(),
+    "points": clouds(),
+    "mesh": meshes(),
+    "segments": segmentations(),
+    "layers": layers(),
+}
 
 
 @pytest.mark.parametrize("stage", RECORDS)
@@ -114,9 +166,12 @@ KEPT = {
     DepthMap: "inverse_depth scale camera model valid sky warnings",
     PointCloud: "z rgb mask camera opaque",
     Cuts: "right down",
-    Mesh: "vertices faces uv normals name alpha",
+    Mesh: "vertices faces uv normals name alpha imagined",
+    Segment: "id name kind box area near far neighbours in_front_of",
+    Segments: "labels items",
+    Layered: "atlas meshes imagined",
     StageReport: "stage backend reason seconds settings warnings",
-    Scene: "step photo depth points cuts meshes settings report",
+    Scene: "step photo depth points cuts meshes settings report segments atlas imagined",
 }
 
 
@@ -128,9 +183,9 @@ def test_no_field_is_forgotten(record: type) -> None:
 
 def test_a_stage_that_there_is_not() -> None:
     with pytest.raises(TypeError, match="no stage"):
-        records.pack("segments", None)
+        records.pack("sketch", None)
     with pytest.raises(ValueError, match="no stage"):
-        records.unpack("segments", {}, set(), {}.__getitem__)
+        records.unpack("sketch", {}, set(), {}.__getitem__)
 
 
 # ---- stage folders and checkpoints -----------------------------------------------------------------------------
@@ -265,9 +320,14 @@ def test_what_killed_saves_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
         tiny_scene(1, 5000),
         tiny_scene(500, 1, texture=2),
         replace(tiny_scene(), meshes=(), report=(), settings=Settings(fov=50, triangles=4000)),
+        layered_scene(),
+        layered_scene(31, 17, texture=2),
+        replace(layered_scene(), atlas=None, imagined=0.0),
+        replace(layered_scene(), segments=None),
     ],
-    ids=["plain", "soft", "larger photo", "1x1", "1x5000", "500x1", "no meshes"],
-)
+    ids=["plain", "soft", "larger photo", "1x1", "1x5000", "500x1", "no meshes", "layered", "larger layered",
+         "segments alone", "layers alone"],
+)  # fmt: skip
 def test_a_scene_comes_back_to_the_last_bit(scene: Scene, tmp_path: Path) -> None:
     path = tmp_path / "a scene.diorama"
     scene.save(path)
@@ -303,6 +363,38 @@ def test_the_points_colours_are_kept_once(tmp_path: Path) -> None:
         assert "points/rgb.png" not in archive.namelist()
 
 
+def test_an_enhanced_bundle_has_two_more_stages(tmp_path: Path) -> None:
+    scene = layered_scene()
+    scene.save(tmp_path / "x.diorama")
+    with zipfile.ZipFile(tmp_path / "x.diorama") as archive:
+        names = set(archive.namelist())
+        items = json.loads(archive.read("segments/record.json"))["values"]["items"]
+        labels = np.load(io.BytesIO(archive.read("segments/labels.npy")))
+        atlas = cv2.imdecode(np.frombuffer(archive.read("layers/atlas.png"), np.uint8), cv2.IMREAD_COLOR)
+    assert {"segments/labels.npy", "layers/atlas.png", "layers/4.alpha.npy"} <= names
+    assert not any(name.startswith("mesh/0.") for name in names)  # the surfaces are kept once
+    assert [(item["name"], item["kind"]) for item in items] == [("Wall", "wall"), ("Box", "object")]
+    assert np.array_equal(labels, scene.segments.labels)
+    assert np.array_equal(atlas[..., ::-1], scene.atlas)
+
+
+@pytest.mark.parametrize("stage", ["segments", "layers"])
+def test_the_enhanced_stages_have_checkpoints(stage: str, tmp_path: Path) -> None:
+    scene = layered_scene()
+    record = scene.segments if stage == "segments" else Layered(scene.atlas, scene.meshes, scene.imagined)
+    checkpoints = bundle.Checkpoints(tmp_path)
+    checkpoints.save(stage, "abc", record, REPORT)
+    assert same(checkpoints.load(stage, "abc"), (record, REPORT))
+    array = "labels.npy" if stage == "segments" else "atlas.png"
+    (tmp_path / f"{stage}-abc" / array).write_bytes(b"")
+    assert checkpoints.load(stage, "abc") is None
+
+
+def test_meshes_of_before_there_was_the_imagined(tmp_path: Path) -> None:
+    scene = bundle.read(_edited(tmp_path, {"mesh/record.json": lambda record: record["values"].pop("imagined")}))
+    assert not any(mesh.imagined for mesh in scene.meshes)
+
+
 def test_a_rezipped_bundle_is_the_same_scene(tmp_path: Path) -> None:
     """As people do: unpacked, looked at, packed again with folders and the file manager's own litter."""
     scene = tiny_scene()
@@ -325,13 +417,13 @@ def test_an_older_or_later_set_of_settings_is_no_damage(tmp_path: Path) -> None:
 # ---- damaged and hostile bundles -------------------------------------------------------------------------------
 
 
-def _edited(folder: Path, edits: dict[str, Any]) -> Path:
+def _edited(folder: Path, edits: dict[str, Any], scene: Scene | None = None) -> Path:
     """A bundle with members replaced: bytes, an array, None (left out), or a function that edits its JSON.
 
     All hashes are made anew: what is tested is the checks behind them.
     """
     source, path = folder / "source.diorama", folder / "edited.diorama"
-    bundle.write(tiny_scene(alpha=True, soft=True, texture=2), source)
+    bundle.write(scene or tiny_scene(alpha=True, soft=True, texture=2), source)
     with zipfile.ZipFile(source) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     for name, edit in edits.items():
@@ -471,6 +563,85 @@ def test_damage_behind_right_hashes_is_found(name: str, tmp_path: Path) -> None:
     assert words in caught.value.message
     assert str(path) in caught.value.message
     assert len(caught.value.message) < 400
+
+
+def _item(number: int, **changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda record: record["values"]["items"][number].update(changes)
+
+
+def _many_items(record: dict[str, Any]) -> None:
+    record["values"]["items"] *= records.MAX_SEGMENTS
+
+
+I = np.int32  # noqa: E741
+
+DAMAGED_LAYERS: dict[str, tuple[dict[str, Any], str]] = {
+    "no segments": ({"segments/record.json": None}, "missing"),
+    "no layers": ({"layers/record.json": None}, "missing"),
+    "no labels": ({"segments/labels.npy": None}, "missing"),
+    "no atlas": ({"layers/atlas.png": None}, "missing"),
+    "labels of bytes": ({"segments/labels.npy": np.ones(GRID, U)}, "type <i4"),
+    "labels of another shape": ({"segments/labels.npy": np.ones((4, 4), I)}, "shape"),
+    "segments of another size": (
+        {
+            "segments/labels.npy": np.array([[1] * 24, [2] * 24], I).repeat(9, axis=0),
+            "segments/record.json": lambda record: record["values"].update(
+                height=18,
+                items=[
+                    {**item, "area": 216, "box": [0, 9 * n, 24, 9 * n + 9]}
+                    for n, item in enumerate(record["values"]["items"])
+                ],
+            ),
+        },
+        "segments differ in size",
+    ),
+    "a label of no segment": ({"segments/labels.npy": np.full(GRID, 3, I)}, "hold every segment's id"),
+    "a negative label": ({"segments/labels.npy": np.full(GRID, -1, I)}, "negative"),
+    "a label that takes memory": ({"segments/labels.npy": np.full(GRID, 2**31 - 1, I)}, "too large"),
+    "an id that takes memory": ({"segments/record.json": _item(1, id=2**31 - 1, neighbours=[1])}, "too large"),
+    "an id of astronomy": ({"segments/record.json": _item(1, id=10**40)}, "too large"),
+    "more segments than anyone has": ({"segments/record.json": _many_items}, "damaged"),
+    "a nameless segment": ({"segments/record.json": _item(0, name=" ")}, "damaged"),
+    "a kind that is none": ({"segments/record.json": _item(0, kind="person")}, "damaged"),
+    "a box outside": ({"segments/record.json": _item(0, box=[0, 0, 99, 99])}, "fit the labels"),
+    "a box of five": ({"segments/record.json": _item(0, box=[0, 0, 1, 1, 1])}, "damaged"),
+    "another area": ({"segments/record.json": _item(0, area=5)}, "fit the labels"),
+    "behind the camera": ({"segments/record.json": _item(0, near=-1)}, "damaged"),
+    "infinitely far": ({"segments/record.json": _item(0, far=float("inf"))}, "damaged"),
+    "a neighbour that isn't": ({"segments/record.json": _item(0, neighbours=[7])}, "neighbours"),
+    "a one-sided neighbour": ({"segments/record.json": _item(0, neighbours=[])}, "neighbours"),
+    "each in front of the other": ({"segments/record.json": _item(0, in_front_of=[2])}, "in front"),
+    "items that are none": ({"segments/record.json": _set("values", "items", to="two")}, "damaged"),
+    "an atlas of another size": ({"layers/atlas.png": np.zeros((8, 8, 3), U)}, "8 x 8"),
+    "an atlas without colour": ({"layers/atlas.png": np.zeros((32, 96), U)}, "damaged"),
+    "an atlas bomb": (
+        {"layers/atlas.png": _png_claiming(30_000, 30_000), "layers/record.json": lambda r: r["values"].update(HUGE)},
+        "30000 x 30000",
+    ),
+    "fewer arrays than names": (
+        {"layers/record.json": lambda record: record["values"]["names"].append("x")},
+        "missing",
+    ),
+    "a face of the layers without its vertex": ({"layers/1.faces.npy": np.full((9, 3), 10**6, I)}, "faces"),
+    "opacity that is no number": ({"layers/4.alpha.npy": np.full(224, np.nan, F)}, "not finite"),
+    "an area that is no number": ({"layers/record.json": _set("values", "imagined_area", to="all")}, "damaged"),
+    "a negative area": ({"layers/record.json": _set("values", "imagined_area", to=-1)}, "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED_LAYERS)
+def test_damage_to_an_enhanced_scene_is_found(name: str, tmp_path: Path) -> None:
+    edits, words = DAMAGED_LAYERS[name]
+    path = _edited(tmp_path, edits, layered_scene(texture=2))
+    with pytest.raises(SceneFileError) as caught:
+        bundle.read(path)
+    assert words in caught.value.message
+    assert len(caught.value.message) < 400
+
+
+def test_edits_alone_do_an_enhanced_scene_no_damage(tmp_path: Path) -> None:
+    scene = layered_scene(texture=2)
+    assert same(bundle.read(_edited(tmp_path, {}, scene)), scene)
 
 
 def test_a_decoder_that_gives_up_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 A finished stage is a folder: `record.json` (its values, its report and the sha256 of each file, itself included) and
 the arrays (see `records`). A `.diorama` file is a zip of these folders and a `manifest.json`:
 
-    manifest.json   photo/record.json photo/rgb.png   depth/...   points/...   mesh/...
+    manifest.json   photo/record.json photo/rgb.png   depth/...   points/...   mesh/...   [segments/... layers/...]
 
 What is read may be damaged or made to harm: every name, size, hash, type and shape is checked before it is used,
 nothing is unpacked to disk, and nothing in a bundle is run (numpy's pickles are refused).
@@ -32,7 +32,7 @@ from diorama import __version__, atomic, records
 from diorama.errors import SceneFileError, SettingsError
 from diorama.records import DamagedError
 from diorama.settings import Settings
-from diorama.types import Scene, StageReport, Step
+from diorama.types import Layered, Scene, StageReport, Step
 
 FORMAT = 1
 """Raised when a reader of the present version could no longer read what is written."""
@@ -190,12 +190,11 @@ def write(scene: Scene, path: Path) -> None:
         StorageError: the disk is full or refuses.
     """
     reports = {report.stage: report for report in scene.report}
-    parts = {"photo": scene.photo, "depth": scene.depth, "points": scene.points, "mesh": (scene.cuts, scene.meshes)}
     links: dict[str, str] = {}
     hashes: dict[str, str] = {}
     photo_png = b""
     with atomic.writing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for stage, part in parts.items():
+        for stage, part in _parts(scene).items():
             packed = records.pack(stage, part)
             files: dict[str, bytes] = {}
             for name, array in packed.arrays.items():
@@ -210,6 +209,17 @@ def write(scene: Scene, path: Path) -> None:
             hashes[f"{stage}/record.json"] = hashlib.sha256(data).hexdigest()
             _add(archive, f"{stage}/record.json", data, pack=True)
         _add(archive, "manifest.json", _manifest_json(scene, links, hashes), pack=True)
+
+
+def _parts(scene: Scene) -> dict[str, object]:
+    """Each stage's record. A scene with an atlas has the layers' meshes, else the mesh stage's."""
+    meshes = scene.meshes if scene.atlas is None else ()
+    parts = {"photo": scene.photo, "depth": scene.depth, "points": scene.points, "mesh": (scene.cuts, meshes)}
+    if scene.segments is not None:
+        parts["segments"] = scene.segments
+    if scene.atlas is not None:
+        parts["layers"] = Layered(scene.atlas, scene.meshes, scene.imagined)
+    return parts
 
 
 def read(path: Path) -> Scene:
@@ -255,13 +265,20 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
     cuts, meshes = read_stage("mesh")
     if not depth.shape == points.mask.shape == (cuts.right.shape[0], cuts.down.shape[1]):
         raise DamagedError("depth, points and cuts differ in size")
+    segments = read_stage("segments") if "segments/record.json" in manifest.sha256 else None
+    if segments is not None and segments.labels.shape != depth.shape:
+        raise DamagedError("depth and segments differ in size")
+    layered = read_stage("layers") if "layers/record.json" in manifest.sha256 else None
+    atlas, imagined = (None, 0.0) if layered is None else (layered.atlas, layered.imagined)
+    meshes = meshes if layered is None else layered.meshes
     # A setting that this version doesn't know changes nothing in what was made.
     known = {name: value for name, value in manifest.settings.items() if name in Settings.model_fields}
     try:
         settings = Settings.parse(known)
     except SettingsError as error:
         raise DamagedError(error.message) from error
-    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, manifest.report)
+    report = manifest.report
+    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, report, segments, atlas, imagined)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -139,7 +139,17 @@ def make(
     segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings))
     layered = run.stage("layers", "", lambda: _layers(points, cuts, photo, segments, settings))
     return Scene(
-        "enhanced", photo, depth, points, cuts, layered.meshes, settings, tuple(run.report), segments, layered.atlas
+        "enhanced",
+        photo,
+        depth,
+        points,
+        cuts,
+        layered.meshes,
+        settings,
+        tuple(run.report),
+        segments,
+        layered.atlas,
+        layered.imagined,
     )
 
 

@@ -5,6 +5,8 @@
     points   z.npy rgb.png mask.npy [opaque.npy]
     mesh     right.npy down.npy (the cuts), and of each mesh, from 0:
              0.vertices.npy 0.faces.npy 0.uv.npy 0.normals.npy [0.alpha.npy]
+    segments labels.npy
+    layers   atlas.png, and of each mesh the same files as of `mesh`
 
 Masks are packed to bits along each row (``numpy.unpackbits(mask, axis=1, count=width)``). Photos are kept as pixels,
 never as the bytes that were read: those may hold the place and the owner.
@@ -24,7 +26,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from diorama.types import Bool, Camera, Cuts, DepthMap, DepthScale, Mesh, Photo, PointCloud
+from diorama.types import (
+    Bool,
+    Camera,
+    Cuts,
+    DepthMap,
+    DepthScale,
+    Layered,
+    Mesh,
+    Photo,
+    PointCloud,
+    Segment,
+    Segments,
+)
 
 Array: TypeAlias = npt.NDArray[Any]
 MeshRecord: TypeAlias = tuple[Cuts, tuple[Mesh, ...]]
@@ -32,6 +46,10 @@ MeshRecord: TypeAlias = tuple[Cuts, tuple[Mesh, ...]]
 MAX_PIXELS = 100_000_000
 """As many as a photo may have: a picture in a damaged or hostile file is not decoded beyond it."""
 
+MAX_SEGMENTS = 4096
+"""And no id beyond `MAX_SEGMENT_ID`: checking takes memory by the largest one. A photo has a few dozen of them."""
+
+MAX_SEGMENT_ID = 1 << 20
 
 _NPY = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([^']+)', 'fortran_order': False, 'shape': \(([0-9, ]+)\), \} *\n", re.S
@@ -131,21 +149,21 @@ class _Files:
         packed = self.array(name, "|u1", height, -(-width // 8))
         return np.unpackbits(packed, axis=1, count=width).view(np.bool_)
 
-    def picture(self, name: str, camera: Camera, *channels: int) -> Array:
-        """(H, W, *channels) uint8, of the camera's size."""
+    def picture(self, name: str, height: int, width: int, *channels: int) -> Array:
+        """(height, width, *channels) uint8."""
         import cv2
 
         data = self._bytes(name)
         if len(data) < 24 or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
             raise DamagedError(f"{name} is no PNG file")
         size = struct.unpack(">II", data[16:24])
-        if size != (camera.width, camera.height) or camera.width * camera.height > MAX_PIXELS:
+        if size != (width, height) or width * height > MAX_PIXELS:
             raise DamagedError(f"{name} has {size[0]} x {size[1]} pixels")
         try:
             pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         except cv2.error as error:
             raise DamagedError(f"{name} is damaged") from error
-        if pixels is None or pixels.dtype != np.uint8 or pixels.shape != (camera.height, camera.width, *channels):
+        if pixels is None or pixels.dtype != np.uint8 or pixels.shape != (height, width, *channels):
             raise DamagedError(f"{name} is damaged")
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if channels else pixels
 
@@ -180,8 +198,9 @@ def _pack_photo(photo: Photo) -> Packed:
 
 def _unpack_photo(values: Mapping[str, Any], files: _Files) -> Photo:
     found = _PhotoValues.model_validate(values)
-    rgb = files.picture("rgb.png", found.camera, 3)
-    alpha = files.picture("alpha.png", found.camera) if "alpha.png" in files.names else None
+    shape = found.camera.height, found.camera.width
+    rgb = files.picture("rgb.png", *shape, 3)
+    alpha = files.picture("alpha.png", *shape) if "alpha.png" in files.names else None
     return Photo(rgb, found.camera, alpha, found.name, found.sha256, found.warnings)
 
 
@@ -226,23 +245,43 @@ def _unpack_points(values: Mapping[str, Any], files: _Files) -> PointCloud:
     shape = camera.height, camera.width
     z = files.array("z.npy", "<f4", *shape)
     opaque = files.bits("opaque.npy", *shape) if "opaque.npy" in files.names else None
-    return PointCloud(z, files.picture("rgb.png", camera, 3), files.bits("mask.npy", *shape), camera, opaque)
+    return PointCloud(z, files.picture("rgb.png", *shape, 3), files.bits("mask.npy", *shape), camera, opaque)
 
 
 class _MeshValues(_Values):
     height: int = Field(ge=1)  # of the grid that the cuts are found on
     width: int = Field(ge=1)
     names: tuple[str, ...]
+    imagined: tuple[int, ...] = ()  # which of the meshes, from 0
 
 
 def _pack_mesh(record: MeshRecord) -> Packed:
     cuts, meshes = record
     height, width = cuts.right.shape[0], cuts.down.shape[1]
-    values = {"height": height, "width": width, "names": [mesh.name for mesh in meshes]}
+    values = {"height": height, "width": width, **_mesh_values(meshes)}
     arrays: dict[str, Array] = {
         "right.npy": np.packbits(cuts.right, axis=1),
         "down.npy": np.packbits(cuts.down, axis=1),
     }
+    return Packed(values, {**arrays, **_mesh_arrays(meshes)})
+
+
+def _unpack_mesh(values: Mapping[str, Any], files: _Files) -> MeshRecord:
+    found = _MeshValues.model_validate(values)
+    right = files.bits("right.npy", found.height, found.width - 1)
+    down = files.bits("down.npy", found.height - 1, found.width)
+    return Cuts(right, down), _meshes(found.names, found.imagined, files)
+
+
+def _mesh_values(meshes: tuple[Mesh, ...]) -> dict[str, Any]:
+    return {
+        "names": [mesh.name for mesh in meshes],
+        "imagined": [number for number, mesh in enumerate(meshes) if mesh.imagined],
+    }
+
+
+def _mesh_arrays(meshes: tuple[Mesh, ...]) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
     for i, mesh in enumerate(meshes):
         arrays[f"{i}.vertices.npy"] = mesh.vertices
         arrays[f"{i}.faces.npy"] = mesh.faces
@@ -250,23 +289,61 @@ def _pack_mesh(record: MeshRecord) -> Packed:
         arrays[f"{i}.normals.npy"] = mesh.normals
         if mesh.alpha is not None:
             arrays[f"{i}.alpha.npy"] = mesh.alpha
-    return Packed(values, arrays)
+    return arrays
 
 
-def _unpack_mesh(values: Mapping[str, Any], files: _Files) -> MeshRecord:
-    found = _MeshValues.model_validate(values)
-    right = files.bits("right.npy", found.height, found.width - 1)
-    down = files.bits("down.npy", found.height - 1, found.width)
+def _meshes(names: tuple[str, ...], imagined: tuple[int, ...], files: _Files) -> tuple[Mesh, ...]:
     meshes = []
-    for i, name in enumerate(found.names):
+    unseen = set(imagined)
+    for i, name in enumerate(names):
         vertices = files.array(f"{i}.vertices.npy", "<f4", None, 3)
         faces = files.array(f"{i}.faces.npy", "<i4", None, 3)
         uv = files.array(f"{i}.uv.npy", "<f4", len(vertices), 2)
         normals = files.array(f"{i}.normals.npy", "<f4", len(vertices), 3)
         has_alpha = f"{i}.alpha.npy" in files.names
         alpha = files.array(f"{i}.alpha.npy", "<f4", len(vertices)) if has_alpha else None
-        meshes.append(Mesh(vertices, faces, uv, normals, name, alpha))
-    return Cuts(right, down), tuple(meshes)
+        meshes.append(Mesh(vertices, faces, uv, normals, name, alpha, i in unseen))
+    return tuple(meshes)
+
+
+class _SegmentValues(_Values):
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    items: tuple[Segment, ...] = Field(max_length=MAX_SEGMENTS)
+
+
+def _pack_segments(segments: Segments) -> Packed:
+    height, width = segments.labels.shape
+    items = [asdict(item) for item in segments.items]
+    return Packed({"height": height, "width": width, "items": items}, {"labels.npy": segments.labels})
+
+
+def _unpack_segments(values: Mapping[str, Any], files: _Files) -> Segments:
+    found = _SegmentValues.model_validate(values)
+    labels = files.array("labels.npy", "<i4", found.height, found.width)
+    if max(int(labels.max()), *(item.id for item in found.items), 0) > MAX_SEGMENT_ID:
+        raise DamagedError("a segment's id is too large")
+    return Segments(labels, found.items)
+
+
+class _LayerValues(_Values):
+    height: int = Field(ge=1)  # of the atlas
+    width: int = Field(ge=1)
+    imagined_area: float = Field(ge=0)
+    names: tuple[str, ...]
+    imagined: tuple[int, ...]
+
+
+def _pack_layers(layered: Layered) -> Packed:
+    height, width = layered.atlas.shape[:2]
+    values = {"height": height, "width": width, "imagined_area": layered.imagined, **_mesh_values(layered.meshes)}
+    return Packed(values, {"atlas.png": layered.atlas, **_mesh_arrays(layered.meshes)})
+
+
+def _unpack_layers(values: Mapping[str, Any], files: _Files) -> Layered:
+    found = _LayerValues.model_validate(values)
+    atlas = files.picture("atlas.png", found.height, found.width, 3)
+    return Layered(atlas, _meshes(found.names, found.imagined, files), found.imagined_area)
 
 
 _STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], _Files], Any]]] = {
@@ -274,4 +351,6 @@ _STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], _
     "depth": (_pack_depth, _unpack_depth),
     "points": (_pack_points, _unpack_points),
     "mesh": (_pack_mesh, _unpack_mesh),
+    "segments": (_pack_segments, _unpack_segments),
+    "layers": (_pack_layers, _unpack_layers),
 }

@@ -304,7 +304,7 @@ class Segments:
             if item.area != count[item.id] or item.box[2] > width or item.box[3] > height:
                 raise ValueError(f"segment {item.id} doesn't fit the labels")
             for other in item.neighbours:
-                if other not in ids or item.id not in self[other].neighbours:
+                if other not in self._by_id or item.id not in self[other].neighbours:
                     raise ValueError(f"segment {item.id} and {other} must be each other's neighbours")
                 if other in item.in_front_of and item.id in self[other].in_front_of:
                     raise ValueError(f"segments {item.id} and {other} can't each be in front of the other")
@@ -383,6 +383,7 @@ class Scene:
     report: tuple[StageReport, ...]
     segments: Segments | None = None  # from step "enhanced" on
     atlas: UInt8 | None = None  # (H, W, 3), texture of the layered meshes; None: the photo is the texture
+    imagined: float = 0.0  # area that was imagined, as a share of the photo's
 
     @property
     def texture(self) -> UInt8:
