@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from diorama import export, photo
 from diorama.errors import FormatError, InputError
 from diorama.export import depthmap, ply, preview
 from diorama.types import Camera, DepthMap, PointCloud
-from scenes import same, tiny_photo, tiny_scene
+from scenes import layered_scene, same, tiny_photo, tiny_scene
 
 FLIP = np.float32([1, -1, -1])
 
@@ -30,7 +31,7 @@ FLIP = np.float32([1, -1, -1])
 @pytest.mark.parametrize("ending", export.FORMATS)
 def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
     for name in (f"photo of a cat{ending}", f"X{ending.upper()}"):
-        tiny_scene().save(str(tmp_path / name))
+        layered_scene().save(str(tmp_path / name))
         assert (tmp_path / name).stat().st_size > 100
     assert len(list(tmp_path.iterdir())) == 2
     made = export.FORMATS[ending]
@@ -46,6 +47,8 @@ def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
         ("mesh.ply", ".ply"),
         ("mypoints.ply", ".ply"),
         ("depth.png", ".depth.png"),
+        ("cat.coco.json", ".coco.json"),
+        ("annotated.png", ".annotated.png"),
         ("A.GLB", ".glb"),
     ],
 )
@@ -70,10 +73,47 @@ def test_a_photo_s_private_data_go_no_further(ending: str, tmp_path: Path) -> No
     file = io.BytesIO()
     Image.fromarray(tiny_photo(24, 16).rgb).save(file, "JPEG", exif=exif, comment="SECRETCOMMENT")
     assert file.getvalue().count(b"SECRET") == 3
-    scene = replace(tiny_scene(), photo=photo.read(file.getvalue()))
+    scene = replace(layered_scene(), photo=photo.read(file.getvalue()))
     scene.save(tmp_path / f"x{ending}")
     preview.write_photo_view(scene.photo, tmp_path / "photo.jpg")
     assert not any(b"SECRET" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+# ---- segments --------------------------------------------------------------------------------------------------
+
+
+def test_coco_has_each_segment_at_the_photo_s_size(tmp_path: Path) -> None:
+    scene = layered_scene(texture=3)
+    scene = replace(scene, photo=replace(scene.photo, name="caf\udce9.jpg"))
+    scene.save(tmp_path / "x.coco.json")
+    found = json.loads((tmp_path / "x.coco.json").read_text(encoding="utf-8"))
+    assert found["images"] == [{"id": 1, "file_name": "caf?.jpg", "width": 72, "height": 48}]
+    assert [(a["id"], a["name"]) for a in found["annotations"]] == [(1, "Wall"), (2, "Box")]
+    x0, y0, x1, y1 = (3 * edge for edge in scene.segments[2].box)
+    assert np.abs(np.array(found["annotations"][1]["bbox"]) - (x0, y0, x1 - x0, y1 - y0)).max() <= 2
+
+
+def test_the_annotated_picture_shows_the_photo(tmp_path: Path) -> None:
+    scene = layered_scene(120, 80, texture=2)
+    scene.save(tmp_path / "x.annotated.png")
+    picture = Image.open(tmp_path / "x.annotated.png")
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (240, 160))
+    assert np.abs(np.asarray(picture).astype(int) - scene.photo.rgb).mean() > 5
+
+
+@pytest.mark.parametrize("ending", [".coco.json", ".annotated.png"])
+def test_a_scene_without_segments_has_no_such_file(ending: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="no segments") as caught:
+        tiny_scene().save(tmp_path / f"x{ending}")
+    assert "enhanced" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_segments_tell_which_formats_need_them() -> None:
+    assert {ending for ending, made in export.FORMATS.items() if made.needs_segments} == {
+        ".coco.json",
+        ".annotated.png",
+    }
 
 
 # ---- PLY -------------------------------------------------------------------------------------------------------
@@ -126,6 +166,23 @@ def test_a_vertex_of_no_face_has_a_colour_too(tmp_path: Path) -> None:
     found = plyfile.PlyData.read(str(tmp_path / "x.ply"))
     assert len(found["vertex"]) == len(mesh.vertices)
     assert found["vertex"]["blue"].min() >= 90
+
+
+def test_an_enhanced_mesh_has_the_atlas_s_colours(tmp_path: Path) -> None:
+    scene = layered_scene(texture=2)
+    scene.save(tmp_path / "x.ply")
+    found = plyfile.PlyData.read(str(tmp_path / "x.ply"))
+    vertices = found["vertex"]
+    colours, at = _columns(vertices, "red", "green", "blue"), 0
+    for mesh in scene.meshes:
+        own = colours[at : at + len(mesh.vertices)]
+        assert (own == (0, 0, 250)).all() == mesh.imagined
+        opacity = vertices["alpha"][at : at + len(mesh.vertices)]
+        expected = 255 if mesh.alpha is None else mesh.alpha * 255
+        assert np.abs(opacity - expected).max() <= 0.501
+        at += len(mesh.vertices)
+    assert at == len(vertices)
+    assert len(found["face"]) == sum(len(mesh.faces) for mesh in scene.meshes)
 
 
 def test_mesh_and_glb_lie_on_each_other(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from diorama.errors import InputError, StorageError
 from diorama.export import glb
 from diorama.types import Camera, Mesh, Photo, Scene
 from gltf import Glb, assert_valid
-from scenes import tiny_scene
+from scenes import layered_scene, tiny_scene
 
 
 def _grid(width: int, height: int) -> Mesh:
@@ -39,6 +40,7 @@ def _off_centre(scene: Scene) -> Scene:
 
 
 PLAIN = tiny_scene(texture=2)
+LAYERED = layered_scene(texture=2)
 SCENES = {
     "plain": PLAIN,
     "soft rims": tiny_scene(soft=True, alpha=True, metric=True),
@@ -51,6 +53,9 @@ SCENES = {
     "an empty mesh": replace(PLAIN, meshes=(*PLAIN.meshes, replace(PLAIN.meshes[0], faces=np.zeros((0, 3), np.int32)))),
     "65535 corners": replace(PLAIN, meshes=(_grid(256, 254),)),
     "65536 corners": replace(PLAIN, meshes=(_grid(255, 255),)),
+    "layered": LAYERED,
+    "layered, nothing of the box visible": replace(LAYERED, meshes=(LAYERED.meshes[0], *LAYERED.meshes[2:])),
+    "layered, without segments": replace(LAYERED, segments=None),
     "odd words": replace(
         PLAIN,
         photo=replace(PLAIN.photo, name='caf\udce9 "日本" \0\n'),
@@ -167,6 +172,111 @@ def test_odd_words_become_text(tmp_path: Path) -> None:
     found = Glb(tmp_path / "x.glb").json
     assert found["scenes"][0]["name"] == 'caf? "日本" \0\n'
     assert found["scenes"][0]["extras"]["report"][0]["settings"] == {"a": "inf", "b": 0.5, "c": "d", "e": [1]}
+
+
+# ---- enhanced scenes -------------------------------------------------------------------------------------------
+
+
+def _nodes(path: Path) -> dict[str, dict[str, Any]]:
+    return {node["name"]: node for node in Glb(path).json["nodes"]}
+
+
+def test_a_segment_s_parts_hang_on_its_node(tmp_path: Path) -> None:
+    LAYERED.save(tmp_path / "x.glb")
+    found = Glb(tmp_path / "x.glb").json
+    nodes = found["nodes"]
+
+    def names(of: dict[str, Any]) -> list[str]:
+        return [nodes[child]["name"] for child in of.get("children", [])]
+
+    by_name = {node["name"]: node for node in nodes}
+    assert len(by_name) == len(nodes)  # else Blender numbers them
+    assert names(by_name["diorama"]) == ["Wall", "Box", "Backdrop", "photo camera"]
+    assert names(by_name["Wall"]) == ["Wall, imagined"]
+    assert names(by_name["Box"]) == ["Box, rim"]
+    extras = {name: node["extras"] for name, node in by_name.items() if "extras" in node}
+    assert extras == {
+        "Wall": {"part": "visible", "segment": 1},
+        "Wall, imagined": {"part": "imagined", "segment": 1},
+        "Box": {"part": "visible", "segment": 2},
+        "Box, rim": {"part": "rim", "segment": 2},
+        "Backdrop": {"part": "imagined"},
+    }
+
+
+def test_a_segment_of_which_nothing_is_visible_has_a_node(tmp_path: Path) -> None:
+    SCENES["layered, nothing of the box visible"].save(tmp_path / "x.glb")
+    nodes = _nodes(tmp_path / "x.glb")
+    assert "mesh" not in nodes["Box"]
+    assert len(nodes["Box"]["children"]) == 1
+
+
+def test_meshes_of_one_part_are_joined(tmp_path: Path) -> None:
+    LAYERED.save(tmp_path / "x.glb")
+    found = Glb(tmp_path / "x.glb")
+    number = _nodes(tmp_path / "x.glb")["Wall, imagined"]["mesh"]
+    one, other = (mesh for mesh in LAYERED.meshes if mesh.name == "Wall, imagined")
+    positions = found.attribute(number, "POSITION") * np.float32([1, -1, -1])
+    corners = [mesh.vertices[mesh.faces] for mesh in (one, other)]
+    assert np.array_equal(positions[found.faces(number)], np.concatenate(corners))
+    uv = found.attribute(number, "TEXCOORD_0")[found.faces(number)]
+    assert np.array_equal(uv, np.concatenate([mesh.uv[mesh.faces] for mesh in (one, other)]))
+
+
+def test_soft_rims_blend_over_the_atlas(tmp_path: Path) -> None:
+    LAYERED.save(tmp_path / "x.glb")
+    found = Glb(tmp_path / "x.glb")
+    picture = np.asarray(Image.open(io.BytesIO(found.texture())))
+    assert picture.shape == LAYERED.atlas.shape
+    assert picture[:, 50:, 2].min() > 240  # what is imagined is blue
+    assert len(found.json["images"]) == 1
+    modes = {}
+    for node in found.json["nodes"]:
+        if "mesh" in node:
+            primitive = found.json["meshes"][node["mesh"]]["primitives"][0]
+            material = found.json["materials"][primitive["material"]]
+            assert material["extensions"] == {"KHR_materials_unlit": {}}
+            modes[node["name"]] = material.get("alphaMode"), "COLOR_0" in primitive["attributes"]
+    soft = {name for name, found in modes.items() if found == ("BLEND", True)}
+    assert soft == {"Box, rim"}
+    assert all(found == (None, False) for name, found in modes.items() if name not in soft)
+
+
+def test_joined_rims_keep_their_opacity(tmp_path: Path) -> None:
+    rim = LAYERED.meshes[4]
+    other = replace(rim, alpha=np.ascontiguousarray(rim.alpha[::-1]), imagined=True)
+    replace(LAYERED, meshes=(*LAYERED.meshes, other)).save(tmp_path / "x.glb")
+    alpha = Glb(tmp_path / "x.glb").attribute(_nodes(tmp_path / "x.glb")["Box, rim"]["mesh"], "COLOR_0")[:, 3]
+    assert np.abs(alpha / 255 - np.concatenate([rim.alpha, other.alpha])).max() <= 0.5 / 255 + 1e-6
+
+
+def test_extras_name_the_segments_and_what_was_imagined(tmp_path: Path) -> None:
+    LAYERED.save(tmp_path / "x.glb")
+    extras = Glb(tmp_path / "x.glb").json["scenes"][0]["extras"]
+    assert extras["step"] == "enhanced"
+    assert extras["imagined_area"] == pytest.approx(LAYERED.imagined, abs=1e-6)
+    assert [part["stage"] for part in extras["report"]][-2:] == ["segments", "layers"]
+    wall, box = extras["segments"]
+    assert (wall["name"], wall["kind"], wall["in_front_of"]) == ("Wall", "wall", [])
+    # In pixels of the photo, which is twice as large as the labels.
+    x0, y0, x1, y1 = LAYERED.segments[2].box
+    assert box == {
+        "id": 2, "name": "Box", "kind": "object", "box": [2 * x0, 2 * y0, 2 * x1, 2 * y1], "near": 0.5, "far": 2.0,
+        "in_front_of": [1],
+    }  # fmt: skip
+    PLAIN.save(tmp_path / "y.glb")
+    assert not {"segments", "imagined_area"} & set(Glb(tmp_path / "y.glb").json["scenes"][0]["extras"])
+
+
+def test_trimesh_reads_an_enhanced_scene(tmp_path: Path) -> None:
+    LAYERED.save(tmp_path / "x.glb")
+    loaded = trimesh.load(tmp_path / "x.glb", process=False)
+    assert {"Wall", "Wall, imagined", "Box", "Box, rim", "Backdrop"} <= set(loaded.graph.nodes)
+    assert loaded.graph.transforms.parents["Box, rim"] == "Box"
+    assert sum(len(mesh.faces) for mesh in loaded.geometry.values()) == sum(len(m.faces) for m in LAYERED.meshes)
+    low, high = np.split(loaded.bounds.reshape(-1), 2)
+    whole = np.concatenate([mesh.vertices for mesh in LAYERED.meshes]) * [1, -1, -1]
+    assert np.allclose([low, high], [whole.min(axis=0), whole.max(axis=0)])
 
 
 def test_trimesh_reads_the_same(tmp_path: Path) -> None:

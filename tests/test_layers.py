@@ -34,6 +34,9 @@ FAMILIES = {
 FRONT_DOOR = {("types", "export"), ("types", "bundle")}
 """`Scene.save` and `Scene.load`, which import inside the method: a scene that can't be saved is no use."""
 
+MAKERS = {("export", "segment")}
+"""What a stage's own records look like to others is made beside it (`segment.coco`); `export` puts it into files."""
+
 HEAVY = {
     *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile", "fast_simplification"),
     *("fastapi", "uvicorn", "sqlalchemy", "httpx", "typer", "rich"),
@@ -79,7 +82,7 @@ def _imported(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _may_import(unit: str, other: str) -> bool:
-    if FAMILIES.get(unit, unit) == FAMILIES.get(other, other) or (unit, other) in FRONT_DOOR:
+    if FAMILIES.get(unit, unit) == FAMILIES.get(other, other) or (unit, other) in FRONT_DOOR | MAKERS:
         return True
     if unit in FOUNDATION:
         return other in FOUNDATION[: FOUNDATION.index(unit)]

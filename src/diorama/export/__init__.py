@@ -10,6 +10,7 @@ from diorama import bundle
 from diorama.errors import FormatError
 from diorama.export import glb, ply
 from diorama.export.depthmap import write_depth
+from diorama.export.segments import write_annotated, write_coco
 from diorama.types import Scene
 
 __all__ = ["FORMATS", "Format", "format_of", "save", "write_depth"]
@@ -22,6 +23,7 @@ class Format:
     label: str  # for a person
     media_type: str
     write: Callable[[Scene, Path], None]
+    needs_segments: bool = False  # there are some from the step "enhanced" on
 
 
 def _write_points(scene: Scene, path: Path) -> None:
@@ -42,6 +44,8 @@ FORMATS: dict[str, Format] = {
     ".npy": Format("Depth map (NumPy)", _BYTES, _write_depth),
     ".npz": Format("Depth map with its camera (NumPy)", _BYTES, _write_depth),
     ".pfm": Format("Depth map (PFM)", _BYTES, _write_depth),
+    ".coco.json": Format("Segments (COCO JSON)", "application/json", write_coco, needs_segments=True),
+    ".annotated.png": Format("Segments drawn on the photo (PNG)", "image/png", write_annotated, needs_segments=True),
     ".diorama": Format("Whole scene, to go on with", "application/vnd.diorama+zip", bundle.write),
 }
 """By ending. The double ones may also be the whole name: `cat.points.ply` and `points.ply` are both points."""
@@ -51,7 +55,7 @@ def save(scene: Scene, path: str | Path) -> None:
     """Write the scene to a file whose ending says the format (`FORMATS`).
 
     Raises:
-        FormatError: the ending names no format.
+        FormatError: the ending names no format, or one of segments and the scene has none.
         InputError: the scene has no surface (the photo is transparent everywhere).
         StorageError: the disk is full or refuses.
     """

@@ -1,5 +1,9 @@
 """Binary glTF 2.0 (.glb): what every viewer shows. The photo unlit on its meshes, and the photo's own camera.
 
+An enhanced scene has a node a segment, named after it, with what was imagined of it and its soft rim as children; one
+texture (the atlas) for all of them; opaque meshes share a material and soft rims, whose opacity is COLOR_0's alpha,
+another. Each node's `extras` say which segment and which part (`visible`, `imagined`, `rim`) it is.
+
 glTF's axes are x right, y up, z backward: Diorama's y and z are negated here. That is a rotation by 180 degrees about
 x, so triangles keep the order of their corners. Lengths stay in scene units (metres where the depth was metric).
 """
@@ -19,7 +23,8 @@ import numpy.typing as npt
 
 from diorama import __version__, atomic
 from diorama.errors import InputError
-from diorama.types import Float32, Mesh, Photo, Scene
+from diorama.export.parts import pieces, tree
+from diorama.types import Float32, Mesh, Scene, Segments, UInt8
 
 JPEG_QUALITY = 92
 """With full colour resolution: 38 to 41 dB on scikit-image's photos, 2 to 4 bits a pixel. Half resolution (4:2:0)
@@ -50,33 +55,35 @@ def encode(scene: Scene) -> bytes:
     Raises:
         InputError: the scene has no surface (the photo is transparent everywhere).
     """
-    meshes = [mesh for mesh in scene.meshes if len(mesh.faces)]
-    if not meshes:
+    parts = pieces(scene)
+    if not parts:
         raise InputError(
             "The scene has no surface that could be written.", hint="Choose a photo that isn't transparent everywhere."
         )
     buffer = _Buffer()
-    gltf_meshes = [_mesh(mesh, buffer) for mesh in meshes]
-    image = buffer.view(_jpeg(scene.photo))
-    soft = [mesh.alpha is not None for mesh in meshes]
+    gltf_meshes = [_mesh(part.mesh, buffer) for part in parts]
+    image = buffer.view(_jpeg(scene.texture))
+    soft = [part.mesh.alpha is not None for part in parts]
     kinds = sorted(set(soft))
     for gltf_mesh, blend in zip(gltf_meshes, soft, strict=True):
         gltf_mesh["primitives"][0]["material"] = kinds.index(blend)
-    count = len(meshes)
-    nodes: list[dict[str, Any]] = [{"name": mesh.name, "mesh": i} for i, mesh in enumerate(meshes)]
+    nodes = tree(parts, scene.segments)
+    root = len(nodes) - 1
+    nodes[root]["children"].append(len(nodes))
     nodes.append({"name": "photo camera", "camera": 0})
-    nodes.append({"name": "diorama", "children": list(range(count + 1))})
     gltf = {
         "asset": {"version": "2.0", "generator": f"Diorama {__version__}"},
         "extensionsUsed": ["KHR_materials_unlit"],
         "scene": 0,
-        "scenes": [{"name": scene.photo.name, "nodes": [count + 1], "extras": extras(scene)}],
+        "scenes": [{"name": scene.photo.name, "nodes": [root], "extras": extras(scene)}],
         "nodes": nodes,
         "cameras": [_camera(scene)],
         "meshes": gltf_meshes,
         "materials": [_material(blend) for blend in kinds],
         "textures": [{"source": 0, "sampler": 0}],
-        "images": [{"name": "photo", "bufferView": image, "mimeType": "image/jpeg"}],
+        "images": [
+            {"name": "photo" if scene.atlas is None else "atlas", "bufferView": image, "mimeType": "image/jpeg"}
+        ],
         "samplers": [
             {
                 "magFilter": _LINEAR,
@@ -93,14 +100,15 @@ def encode(scene: Scene) -> bytes:
 
 
 def extras(scene: Scene) -> dict[str, Any]:
-    """What glTF has no field for: the exact camera (pixels of the texture), the unit, and how the scene was made.
+    """What glTF has no field for: the exact camera (pixels of the photo), the unit, the segments (boxes x0, y0, x1, y1
+    in the same pixels, depths in scene units), the imagined area as a share of the photo's, and how the scene was made.
 
     A GLB is made to be given away: of a depth file only the name is told, not the folders that it lay in.
     """
     camera = scene.camera
     file = scene.settings.depth
     shorten = {file: re.split(r"[/\\]", file)[-1]}
-    return {
+    found = {
         "diorama": __version__,
         "step": scene.step,
         "units": scene.units,
@@ -114,6 +122,27 @@ def extras(scene: Scene) -> dict[str, Any]:
         "settings": _plain(scene.settings.model_dump(mode="json"), shorten),
         "report": [_plain(asdict(report), shorten) for report in scene.report],
     }
+    if scene.segments is not None:
+        found["segments"] = _segments(scene.segments, camera.width, camera.height)
+    if scene.atlas is not None:
+        found["imagined_area"] = round(scene.imagined, 6)
+    return found
+
+
+def _segments(segments: Segments, width: int, height: int) -> list[dict[str, Any]]:
+    x, y = width / segments.labels.shape[1], height / segments.labels.shape[0]
+    return [
+        {
+            "id": item.id,
+            "name": item.name,
+            "kind": item.kind,
+            "box": [round(edge * scale, 2) for edge, scale in zip(item.box, (x, y, x, y), strict=True)],
+            "near": item.near,
+            "far": item.far,
+            "in_front_of": list(item.in_front_of),
+        }
+        for item in segments.items
+    ]
 
 
 def to_gltf(vectors: Float32) -> Float32:
@@ -196,7 +225,7 @@ def _camera(scene: Scene) -> dict[str, Any]:
     return {"name": "photo camera", "type": "perspective", "perspective": perspective}
 
 
-def _jpeg(photo: Photo) -> bytes:
+def _jpeg(rgb: UInt8) -> bytes:
     import cv2
 
     how = [
@@ -205,7 +234,7 @@ def _jpeg(photo: Photo) -> bytes:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    return cv2.imencode(".jpg", cv2.cvtColor(photo.rgb, cv2.COLOR_RGB2BGR), how)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), how)[1].tobytes()
 
 
 def _plain(value: Any, replace: dict[str, str]) -> Any:

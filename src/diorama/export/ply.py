@@ -41,7 +41,9 @@ def write_mesh(scene: Scene, path: Path) -> None:
         )
     soft = any(mesh.alpha is not None for mesh in meshes)
     layout = [*_XYZ, *_NORMAL, ("s", "<f4"), ("t", "<f4"), *_RGB, *([("alpha", "u1")] if soft else [])]
-    vertices = np.concatenate([_vertices(mesh, scene.points.rgb, layout) for mesh in meshes])
+    # A mesh of the photo has its vertices on the points' grid; one of the atlas on the atlas.
+    rgb = scene.points.rgb if scene.atlas is None else scene.atlas
+    vertices = np.concatenate([_vertices(mesh, rgb, layout) for mesh in meshes])
     first = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
     faces = np.empty(sum(len(mesh.faces) for mesh in meshes), [("count", "u1"), ("corners", "<i4", 3)])
     faces["count"] = 3
