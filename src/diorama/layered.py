@@ -56,9 +56,9 @@ def build(
     scale, depth = _layers(points, cuts, settings)
     visible = depth.surfaces[0]
     margin = depth.margin
-    clean_rgb = unmix(points.rgb, cuts, settings.rim_width)
+    clean_rgb = unmix(points.rgb, points.inverse_depth, cuts, settings.rim_width)
     grid_rgb = _wide(clean_rgb, margin)
-    beyond = visible.there & ~depth.inside
+    beyond = depth.needed & ~depth.inside
     first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
     panels = [first]
     # Rims may still hold colours of the other side, so nothing is copied from them.
@@ -175,7 +175,7 @@ def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool) -> M
 def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: _Names, atlas: _Atlas) -> list[Mesh]:
     """The foreground's soft edges: its own depth and colour, fading out over the background."""
     visible = depth.surfaces[0]
-    allowed = visible.there & depth.far_side_within(settings.rim_width)
+    allowed = depth.needed & depth.far_side_within(settings.rim_width)
     there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width)
     if not there.any():
         return []

@@ -8,7 +8,7 @@ for its own disparity. Disparities here are in those units: pixels of the grid a
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -46,6 +46,7 @@ class LayeredDepth:
     margin: int  # the grid is wider by so many pixels on all sides
     camera: Camera  # of the widened grid
     inside: Bool  # (H, W) the photo's frame
+    needed: Bool  # (H, W) what of the picture can come into view: the frame, and what the travel adds to it
     near_side: Bool  # (H, W) visible pixels in front at a cut
     far_side: Bool  # (H, W) visible pixels behind at a cut
     surfaces: tuple[Surface, ...]  # the visible one first
@@ -104,7 +105,27 @@ def find_layers(
         pixels = np.flatnonzero(hidden).astype(np.int32)
         sources = pixels, distance.ravel()[pixels], owner.ravel()[pixels], reach.ravel()[pixels]
         front, under = behind, hidden
-    return LayeredDepth(margin, widen(camera, margin), inside, near_side, far_side, tuple(surfaces))
+    return LayeredDepth(
+        margin, widen(camera, margin), inside, needed, near_side, far_side, _rims_behind(surfaces, far_side)
+    )
+
+
+def _rims_behind(surfaces: list[Surface], far_side: Bool) -> tuple[Surface, ...]:
+    """Give the visible background's outermost pixels to the surface that continues it.
+
+    A texture is filtered over the pixel's edge: in the visible panel the foreground's colour lies beyond it and would
+    come out as a thin line along every old silhouette, in the hidden panel the background goes on.
+    """
+    if len(surfaces) < 2:
+        return tuple(surfaces)
+    visible, hidden = surfaces[:2]
+    strip = far_side & visible.there & ~hidden.there
+    there = hidden.there | strip
+    right = hidden.cuts.right & ~(there[:, 1:] & there[:, :-1] & ~(hidden.there[:, 1:] & hidden.there[:, :-1]))
+    down = hidden.cuts.down & ~(there[1:] & there[:-1] & ~(hidden.there[1:] & hidden.there[:-1]))
+    jumps = _jumps(hidden.disparity, there, hidden.jump)
+    wider = replace(hidden, there=there, cuts=Cuts(right | jumps.right, down | jumps.down))
+    return replace(visible, there=visible.there & ~strip), wider, *surfaces[2:]
 
 
 def widen(camera: Camera, margin: int) -> Camera:

@@ -22,11 +22,13 @@ RESIDUAL = 0.35
 """A pixel counts as mixed when it lies this near the line between both sides' colours, as a share of its length."""
 
 
-def unmix(rgb: UInt8, cuts: Cuts, width: float) -> UInt8:
+def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float) -> UInt8:
     """Give mixed pixels within `width` pixels of a cut the colour of their own side's interior.
 
     A pixel is mixed when its colour lies between those of both sides (Hasinoff et al. 2006 solve for the same mix).
-    What stands out from both, such as a highlight on a rim, stays.
+    What stands out from both, such as a highlight on a rim, stays. A depth edge often runs a pixel outside of the
+    colour's, so pixels behind that are wholly of the foreground's colour are repainted too; those in front that are
+    wholly of the background's stay, since the foreground would be worn away with every pixel of doubt.
     """
     reach = math.ceil(width)
     if reach == 0 or not (cuts.right.any() or cuts.down.any()):
@@ -45,10 +47,21 @@ def unmix(rgb: UInt8, cuts: Cuts, width: float) -> UInt8:
     length = np.linalg.norm(line, axis=1)
     share = ((colour - mine) * line).sum(axis=1) / np.maximum(length, 1e-6) ** 2
     rest = np.linalg.norm(colour - mine - np.clip(share, 0, 1)[:, None] * line, axis=1)
-    mixed = (length > SEPARABLE) & (share > 0.1) & (share < 0.9) & (rest < RESIDUAL * length)
+    mixed = (length > SEPARABLE) & (share > 0.1) & (rest < RESIDUAL * length)
+    mixed &= (share < 0.9) | _behind(inverse_depth, cuts, reach)[chosen]
     result = rgb.copy()
     result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
     return result
+
+
+def _behind(inverse_depth: Float32, cuts: Cuts, reach: int) -> Bool:
+    """Pixels of the farther surface within `reach` pixels of a cut."""
+    behind = np.zeros(inverse_depth.shape, bool)
+    for whole, to, source in _links(cuts):
+        behind[to] |= ~whole & (inverse_depth[source] > inverse_depth[to])
+    for _ in range(reach - 1):
+        behind = _spread_mask(behind, cuts)
+    return behind
 
 
 def touching(cuts: Cuts) -> Bool:
