@@ -49,6 +49,8 @@ def redraw(small: Int32, points: PointCloud, cuts: Cuts, fixed: Int32) -> Int32:
     markers[~undecided] = int(near.max()) + 1
     flooded = cv2.watershed(_relief(points, cuts), markers.copy())
     grown = np.where((flooded > 0) & undecided & (flooded <= near.max()), flooded, 0).astype(np.int32)
+    if not grown.any():  # the watershed draws its lines through every pixel of a tiny picture
+        grown = near
     result = smooth(fill_nearest(grown, undecided), undecided, cuts)
     result = drop_specks(result, undecided, radius)
     return np.where(undecided, result, np.maximum(fixed, 0)).astype(np.int32)
