@@ -34,9 +34,9 @@ class Costs(NamedTuple):
 
     radius: int = 3  # px; patches are (2 radius + 1) squared
     tolerance: float = 2.0  # px of parallax: pixels nearer or farther than this belong to another surface
-    unknown: float = 2000.0  # for a pixel that the source doesn't know
+    unknown: float = 1000.0  # for a pixel that the source doesn't know
     farther: float = 20000.0  # for a patch of a farther surface: only where the hole's own one shows nothing alike
-    row: float = 0.5  # for each row between patch and source: what a sideways move uncovers continues sideways
+    row: float = 3.0  # for each row between patch and source: what a sideways move uncovers continues sideways
     colour: float = 0.3  # x squared distance between the membrane here and the mean around the source
     guess: float = 0.3  # weight of a pixel that is itself imagined, against 1 for a known one
     softness: float = 200.0  # a patch's vote falls with exp(-cost / softness)
@@ -44,7 +44,7 @@ class Costs(NamedTuple):
 
 COSTS = Costs()
 
-PASSES = (Pass(2, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
+PASSES = (Pass(1, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
 """Finest level first."""
 
 
