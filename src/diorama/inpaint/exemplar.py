@@ -58,7 +58,8 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
         h, w = level.hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
-            shifts = 2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w]
+            # Contiguous, or the kernels are compiled a second time.
+            shifts = np.ascontiguousarray(2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w])
         ys, xs = _centres(level.hole, plan.stride)
         trust = _trust(level, costs.guess)
         around = _mean_around(level.colour, level.known, level.visible, 2, costs.tolerance)
@@ -209,7 +210,7 @@ def _cost(patch, share, colour, known, visible, limit, best, penalty, y, x, radi
             n += 1
         if total >= stop:
             return np.float32(1e12)
-    return total / weight + penalty
+    return np.float32(total / weight + penalty)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -287,7 +288,8 @@ def _search(  # type: ignore[no-untyped-def]
                     penalty += pull * (smooth[y, x, c] - around[v, u, c]) ** 2
                 if penalty >= best:
                     continue
-                found = _cost(patch, share, colour, known, visible, limit, best, penalty, v, u, radius, unknown)
+                paid = np.float32(penalty)
+                found = _cost(patch, share, colour, known, visible, limit, best, paid, v, u, radius, unknown)
                 if found < best:
                     best, by, bx = found, sy, sx
             shifts[y, x, 0], shifts[y, x, 1] = by, bx

@@ -37,7 +37,7 @@ def solve(levels: list[Level]) -> list[Float]:
             filled = solutions[-1].repeat(2, 0)[:h].repeat(2, 1)[:, :w].copy()
         else:
             filled = np.broadcast_to(mean.astype(np.float32), level.colour.shape).copy()
-        ys, xs = np.nonzero(level.hole)
+        ys, xs = (np.ascontiguousarray(a) for a in np.nonzero(level.hole))
         _relax(filled, ys, xs, *level, level is not finest, DISPARITY_SCALE, SIDEWAYS, OVER_RELAXATION, SWEEPS)
         solutions.append(filled)
     return solutions[::-1]
