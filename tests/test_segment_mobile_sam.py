@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from diorama import weights
+from diorama import networks, weights
 from diorama.errors import DownloadError, ModelError, WeightsMissingError
 from diorama.segment import mobile_sam, segment
 from diorama.weights import Weights
@@ -118,7 +118,7 @@ def test_fetched_where_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cached")
 def test_a_file_that_is_no_network() -> None:
-    mobile_sam._session.cache_clear()
+    networks.session.cache_clear()
     broken = weights.cache_folder() / "weights" / "mobile_sam_image_encoder.onnx"
     content = bytearray(broken.read_bytes())
     content[:64] = bytes(64)

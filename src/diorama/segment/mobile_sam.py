@@ -7,22 +7,17 @@ front, what is a thing and what a surface. Files and conventions: huggingface.co
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diorama import networks
 from diorama.errors import ModelError
 from diorama.segment import objects, regions
 from diorama.segment.regions import View
 from diorama.types import Bool, Cuts, DepthMap, Float32, Photo, PointCloud, Progress, Segments
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 ENCODER, DECODER = "mobile-sam-encoder", "mobile-sam-decoder"
 """Their names in the catalogue of weights."""
@@ -214,26 +209,9 @@ def _superpixels(view: View, inside: Bool) -> Bool:
 # ---- the networks ----------------------------------------------------------------------------------------------
 
 
-@cache
-def _session(file: Path) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-
-
 def _run(file: Path, inputs: Mapping[str, Float32], *outputs: str) -> dict[str, Float32]:
-    try:
-        answers = _session(file).run(list(outputs), dict(inputs))
-    except Exception as error:  # onnxruntime's errors have no common base but this
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:200]
-        raise ModelError(
-            f"The network {file.name} failed: {reason}.",
-            hint="Fetch it again with 'diorama models pull', or choose the segments without it: segmenter regions.",
-        ) from error
+    hint = "Fetch it again with 'diorama models pull', or choose the segments without it: segmenter regions."
+    answers = networks.run(file, inputs, *outputs, hint=hint)
     return {name: np.asarray(answer, np.float32) for name, answer in zip(outputs, answers, strict=True)}
 
 
