@@ -103,6 +103,7 @@ def watched(browser: Browser, address: str, **options: Any) -> Iterator[tuple[Pa
     context = browser.new_context(base_url=address, **options)
     context.on("request", lambda request: _host(request.url, watch))
     page = context.new_page()
+    page.on("filechooser", lambda _: None)  # from the start: a key is faster than the browser's being told
     page.on("console", lambda message: watch.complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: watch.complaints.append(str(error)))
     try:

@@ -241,6 +241,20 @@ def test_the_field_of_view_can_be_corrected(address: str, browser: Browser, scen
         page.get_by_text("55° wide, assumed").wait_for(timeout=READY_MS)
 
 
+def test_weights_that_came_later_are_offered(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, _):
+        models = page.request.get(f"{address}/api/v1/models").json()
+        arrived = {**models["models"][-1], "name": "midas-v21-small", "available": True, "state": "available"}
+        page.route("**/api/v1/models", lambda route: route.fulfill(json={**models, "models": [arrived]}))
+        page.goto(scene)
+        page.get_by_role("button", name="Run again with midas-v21-small").wait_for()
+        job = job_of(page)
+        page.route("**/rerun", lambda route: route.fulfill(json=job))  # these weights are not really here
+        with page.expect_request("**/rerun") as sent:
+            page.get_by_role("button", name="Run again with midas-v21-small").click()
+        assert sent.value.post_data_json == {"step": "original", "settings": {"depth": "midas-v21-small"}}
+
+
 def test_the_viewer_by_keys_and_its_start(address: str, browser: Browser, scene: str) -> None:
     with watched(browser, address) as (page, _):
         page.goto(scene)
@@ -373,6 +387,23 @@ def test_a_photo_may_be_dropped_or_pasted(address: str, browser: Browser, way: s
         assert page.get_by_role("button", name="Upload and Process").is_enabled()
         page.get_by_role("button", name="Remove this photo").click()
         assert page.get_by_role("button", name="Upload and Process").is_disabled()
+
+
+def test_keys_alone_choose_a_photo(address: str, browser: Browser, coffee: Path) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto("/")
+        page.get_by_role("heading", level=1).wait_for()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Choose File"
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        chooser.value.set_files(coffee)
+        page.get_by_text("600 × 400 px").wait_for()
+        assert page.evaluate("document.activeElement.textContent") == "Upload and Process"
 
 
 def test_the_chosen_theme_stays(address: str, browser: Browser) -> None:

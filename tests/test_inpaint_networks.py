@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from diorama import inpaint, weights
-from diorama.depth import onnx as networks
+from diorama import inpaint, networks, weights
 from diorama.errors import ModelError, UnknownModelError, WeightsMissingError
 from diorama.inpaint import windows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import email.parser
 import email.policy
 import io
@@ -58,7 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
-        self.wfile.write(answer)
+        with contextlib.suppress(ConnectionError):  # who asked has given up
+            self.wfile.write(answer)
 
     def log_message(self, *_args: object) -> None:
         pass

@@ -34,9 +34,9 @@ class Costs(NamedTuple):
 
     radius: int = 3  # px; patches are (2 radius + 1) squared
     tolerance: float = 2.0  # px of parallax: pixels nearer or farther than this belong to another surface
-    unknown: float = 2000.0  # for a pixel that the source doesn't know
+    unknown: float = 1000.0  # for a pixel that the source doesn't know
     farther: float = 20000.0  # for a patch of a farther surface: only where the hole's own one shows nothing alike
-    row: float = 0.5  # for each row between patch and source: what a sideways move uncovers continues sideways
+    row: float = 3.0  # for each row between patch and source: what a sideways move uncovers continues sideways
     colour: float = 0.3  # x squared distance between the membrane here and the mean around the source
     guess: float = 0.3  # weight of a pixel that is itself imagined, against 1 for a known one
     softness: float = 200.0  # a patch's vote falls with exp(-cost / softness)
@@ -44,7 +44,7 @@ class Costs(NamedTuple):
 
 COSTS = Costs()
 
-PASSES = (Pass(2, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
+PASSES = (Pass(1, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
 """Finest level first."""
 
 
@@ -58,7 +58,8 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
         h, w = level.hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
-            shifts = 2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w]
+            # Contiguous, or the kernels are compiled a second time.
+            shifts = np.ascontiguousarray(2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w])
         ys, xs = _centres(level.hole, plan.stride)
         trust = _trust(level, costs.guess)
         around = _mean_around(level.colour, level.known, level.visible, 2, costs.tolerance)
@@ -209,7 +210,7 @@ def _cost(patch, share, colour, known, visible, limit, best, penalty, y, x, radi
             n += 1
         if total >= stop:
             return np.float32(1e12)
-    return total / weight + penalty
+    return np.float32(total / weight + penalty)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
@@ -287,7 +288,8 @@ def _search(  # type: ignore[no-untyped-def]
                     penalty += pull * (smooth[y, x, c] - around[v, u, c]) ** 2
                 if penalty >= best:
                     continue
-                found = _cost(patch, share, colour, known, visible, limit, best, penalty, v, u, radius, unknown)
+                paid = np.float32(penalty)
+                found = _cost(patch, share, colour, known, visible, limit, best, paid, v, u, radius, unknown)
                 if found < best:
                     best, by, bx = found, sy, sx
             shifts[y, x, 0], shifts[y, x, 1] = by, bx

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from diorama.depth import onnx
+from diorama import networks
 from diorama.errors import ModelError
 from diorama.types import UInt8
 
@@ -23,12 +23,7 @@ def run(path: Path, image: NDArray[np.generic], mask: NDArray[np.generic]) -> UI
     Raises:
         ModelError: the network can't be loaded, fails, or answers with anything but a picture of the same size.
     """
-    session = onnx.session(path)
-    try:
-        answer = np.asarray(session.run(None, {"image": image, "mask": mask})[0])
-    except Exception as error:  # onnxruntime's errors have no common base but this
-        text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:200]
-        raise ModelError(f"The network {path.name} failed: {text}.", hint=_hint(path)) from error
+    answer = networks.run(path, {"image": image, "mask": mask}, hint=_hint(path))[0]
     if answer.shape != image.shape or not np.isfinite(answer).all():
         raise ModelError(
             f"The network {path.name} answered with {answer.shape}, not with a picture of {image.shape}.",

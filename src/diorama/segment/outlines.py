@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diorama.cuts import near_inverse_depth
+from diorama.segment.describe import ids
 from diorama.types import Bool, Cuts, Int32, PointCloud
 
 BAND = 5
@@ -49,6 +50,8 @@ def redraw(small: Int32, points: PointCloud, cuts: Cuts, fixed: Int32) -> Int32:
     markers[~undecided] = int(near.max()) + 1
     flooded = cv2.watershed(_relief(points, cuts), markers.copy())
     grown = np.where((flooded > 0) & undecided & (flooded <= near.max()), flooded, 0).astype(np.int32)
+    if not grown.any():  # the watershed draws its lines through every pixel of a tiny picture
+        grown = near
     result = smooth(fill_nearest(grown, undecided), undecided, cuts)
     result = drop_specks(result, undecided, radius)
     return np.where(undecided, result, np.maximum(fixed, 0)).astype(np.int32)
@@ -71,7 +74,7 @@ def keep_all(markers: Int32, labels: Int32) -> None:
     """Give regions thinner than the band their innermost pixels as markers, in place."""
     import cv2
 
-    for id in np.setdiff1d(np.unique(labels[labels > 0]), np.unique(markers)).tolist():
+    for id in set(ids(labels)) - set(ids(markers)):
         mask = labels == id
         depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         markers[mask & (depth >= 0.6 * depth.max())] = id
@@ -117,7 +120,7 @@ def smooth(labels: Int32, where: Bool, cuts: Cuts) -> Int32:
 
     best = np.zeros(labels.shape, np.float32)
     winner = labels.copy()
-    for id in np.unique(labels[labels > 0]).tolist():
+    for id in ids(labels):
         share = cv2.GaussianBlur((labels == id).astype(np.float32), (0, 0), SMOOTHING)
         ahead = share > best
         winner[ahead], best[ahead] = id, share[ahead]
@@ -136,7 +139,7 @@ def drop_specks(labels: Int32, where: Bool, radius: int) -> Int32:
 
     smallest = max(4, 3 * radius * radius)
     keep = np.zeros(labels.shape, bool)
-    for id in np.unique(labels[labels > 0]).tolist():
+    for id in ids(labels):
         mask = (labels == id).astype(np.uint8)
         _, pieces, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
         area = stats[:, cv2.CC_STAT_AREA]

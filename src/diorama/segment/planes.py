@@ -25,11 +25,6 @@ class Plane:
     normal: Float64  # (3,): 1/z = normal . (x/z, y/z, 1), in units of the near inverse depth
     inliers: Bool  # (n,), superpixels
 
-    @property
-    def up(self) -> float:
-        """How level it is: 1 for a floor under the camera, 0 for anything upright, -1 for a ceiling."""
-        return float(self.normal[1] / np.linalg.norm(self.normal))
-
 
 def means(graph: Graph) -> Float64:
     """(n, 4): mean ray x, ray y, 1 and depth of each superpixel."""

@@ -6,12 +6,12 @@ become subject and objects; what is left is the ground's plane, upright planes, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from diorama.segment import merging, objects, outlines, planes, superpixels, surfaces
-from diorama.segment.describe import describe, there
+from diorama.segment.describe import describe, ids, there
 from diorama.segment.objects import Candidate
 from diorama.segment.superpixels import Graph, Work
 from diorama.segment.surfaces import Surfaces
@@ -25,13 +25,13 @@ MOST_OBJECTS = 8
 SMALLEST_SURFACE = 0.05
 """Share of the picture from which ground or a wall is worth a segment."""
 
-FRONT_THRESHOLD = 0.45
+FRONT_THRESHOLD = 0.75
 """Score from which a piece of the foreground is a thing: its depth has spoken for it already."""
 
 LARGE = 0.3
 """Share of the picture from which a piece of the foreground may hold things of its own."""
 
-NESTED = 0.03
+NESTED = 0.05
 """Share of the picture from which a thing within such a piece is one: an eye is not."""
 
 BACKGROUND, GROUND, FIRST_WALL, FIRST_OBJECT = 1, 2, 3, 10
@@ -93,7 +93,7 @@ def finish(small: Int32, kinds: dict[int, SegmentKind], points: PointCloud, cuts
 def ordered(labels: Int32, kinds: dict[int, SegmentKind], points: PointCloud) -> Segments:
     """Ids from 1 in the order that people read: subject, objects from near to far, ground, walls, background, sky."""
     rank: tuple[SegmentKind, ...] = ("subject", "object", "ground", "wall", "background", "sky")
-    present = [int(id) for id in np.unique(labels) if id > 0]
+    present = ids(labels)
     nearness = {id: float(np.median(points.inverse_depth[labels == id])) for id in present}
     order = sorted(present, key=lambda id: (rank.index(kinds[id]), -nearness[id], id))
     table = np.zeros(max(present, default=0) + 1, np.int32)
@@ -132,7 +132,8 @@ def _things(graph: Graph, found: Surfaces, detail: float) -> list[Bool]:
     piece = surfaces.pieces(graph, found.front[a] & found.front[b] & (graph.cut < 0.6))
     masks = np.array([found.front & (piece == number) for number in np.unique(piece[found.front])], bool)
     judged = objects.judge(graph, masks.reshape(-1, len(graph.area)))
-    things = [c for c in judged if c.area >= smallest and c.clear > FRONT_THRESHOLD and c.relief > 0.15]
+    fronts = [c for c in judged if c.area >= smallest and c.clear > FRONT_THRESHOLD and c.relief > 0.15]
+    things = [replace(c, members=_with_feet(graph, found, c.members)) for c in fronts]
     nodes = objects.judge_nodes(graph, merging.build(graph), found.rise)
     threshold = objects.THRESHOLD - 0.3 * float(np.log2(detail))
     for node in objects.choose(nodes, smallest=smallest, limit=2 * MOST_OBJECTS, threshold=threshold):
@@ -140,6 +141,27 @@ def _things(graph: Graph, found: Surfaces, detail: float) -> list[Bool]:
             things.append(node)
     best = sorted(things, key=lambda thing: -thing.score * thing.area**0.35)[: round(MOST_OBJECTS * detail)]
     return [thing.members for thing in sorted(best, key=lambda thing: -thing.area)]
+
+
+def _with_feet(graph: Graph, found: Surfaces, thing: Bool) -> Bool:
+    """The thing and what goes on in its colour where it stands on the ground, at the ground's depth."""
+    floor = found.ground & ~thing
+    if not floor.any():
+        return thing
+    mean = np.average(graph.lab[floor], axis=0, weights=graph.area[floor])
+    spread = np.sqrt(np.average((graph.lab[floor] - mean) ** 2, axis=0, weights=graph.area[floor]))
+    unlike = np.linalg.norm((graph.lab - mean) / np.maximum(spread, 4.0), axis=1) > 4
+    a, b = graph.pairs.T
+    alike = np.linalg.norm(graph.lab[a] - graph.lab[b], axis=1) < 10
+    joined = alike & (graph.edge < 0.3) & (graph.cut < 0.3)
+    grown = thing.copy()
+    while True:
+        reach = np.zeros_like(grown)
+        reach[b[joined & grown[a]]] = reach[a[joined & grown[b]]] = True
+        reach &= unlike & ~grown & ~found.front
+        if not reach.any():
+            return grown
+        grown |= reach
 
 
 def _may_lie_over(graph: Graph, node: Candidate, thing: Candidate) -> bool:

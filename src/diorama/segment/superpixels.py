@@ -15,11 +15,14 @@ Float64 = npt.NDArray[np.float64]
 WORK_SIZE = 512
 """Long side at which regions are found: their outlines are drawn anew at full size afterwards."""
 
-SUPERPIXEL_AREA = 260
-"""Pixels of the working size: small enough for a head in a street, large enough to be quick."""
+SUPERPIXELS = 650
+"""In a picture: small enough for a head in a street, few enough to be quick."""
 
-COMPACTNESS = 12.0
-"""SLIC's weight of position against colour: at 12 outlines follow colours first."""
+LEAST_AREA = 16
+"""Pixels of a superpixel in a tiny picture."""
+
+COMPACTNESS = 0.08
+"""SLIC's weight of position against the features, whose whole range scikit-image brings to 0..1."""
 
 DEPTH_WEIGHT = 60.0
 """CIELAB units that the whole range of depth is worth."""
@@ -98,7 +101,7 @@ def superpixels(work: Work) -> Int32:
 
     h, w = work.solid.shape
     features = np.concatenate([work.lab, work.depth[..., None] * np.float32(DEPTH_WEIGHT)], axis=-1)
-    count = max(1, round(h * w / SUPERPIXEL_AREA))
+    count = max(1, min(SUPERPIXELS, h * w // LEAST_AREA))
     if not work.solid.any():
         return np.full((h, w), -1, np.int32)
     labels = slic(

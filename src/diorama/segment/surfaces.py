@@ -14,7 +14,7 @@ from diorama.types import Bool, Int32
 COLOUR_REACH = 14.0
 """CIELAB distance between neighbours over which they hardly persuade each other."""
 
-STIFFNESS = 0.35
+STIFFNESS = 1.0
 """How much the neighbours' opinion weighs against the own one."""
 
 LEAST_RELIEF = 0.1
@@ -42,8 +42,11 @@ def find_surfaces(graph: Graph, smallest_surface: float) -> Surfaces:
     means = planes.means(graph)
     depth = means[:, 3]
     ground = planes.find_ground(graph)
-    far = _quantile(depth, area, 0.1)
+    far = _far_end(graph, depth)
     base = np.full(len(depth), far) if ground is None else np.maximum(means[:, :3] @ ground.normal, far)
+    facade = _facade(graph, means, depth > base + 0.06 if ground is not None else depth > far + 0.06)
+    if facade is not None:
+        base = np.maximum(base, means[:, :3] @ facade.normal)
     rise = depth - base
     middle, sharp = _otsu(rise, area)
     middle = max(middle, LEAST_RELIEF)
@@ -51,7 +54,7 @@ def find_surfaces(graph: Graph, smallest_surface: float) -> Surfaces:
     floor = np.zeros(len(depth))
     if ground is not None:
         # Above its horizon a plane says nothing.
-        floor = _near(ground, means) * (means[:, :3] @ ground.normal > far + 0.02)
+        floor = _near(ground, means) * (means[:, :3] @ ground.normal > far - 0.02)
     back = np.full(len(depth), 0.3) + 0.5 * (depth < far + 0.08) * (1 - floor)
     opinions = np.stack([front, 0.9 * floor * (1 - front), back], axis=1)
     settled = spread(graph, opinions / opinions.sum(axis=1, keepdims=True)).argmax(axis=1)
@@ -71,6 +74,24 @@ def _lies_below(graph: Graph, ground: Bool, front: Bool) -> bool:
     y = planes.means(graph)[:, 1]
     low = (y > _quantile(y, graph.area, 0.8)) & ~front
     return float(graph.area[ground & low].sum()) > 0.43 * float(graph.area[low].sum())
+
+
+def _far_end(graph: Graph, depth: Float64) -> float:
+    """The depth behind which nothing stands: where there is a sky little of the rest is far, else about a tenth."""
+    sky = float((graph.labels < 0).mean())
+    return _quantile(depth, graph.area, float(np.clip(0.1 - 0.2 * sky, 0.02, 0.1)))
+
+
+def _facade(graph: Graph, means: Float64, among: Bool) -> Plane | None:
+    """A wall that runs away from the viewer and holds most of what is not ground: its near end is no foreground."""
+    plane = planes.find_wall(graph, among)
+    if plane is None:
+        return None
+    held = plane.inliers & among
+    if graph.area[held].sum() < 0.6 * graph.area[among].sum():
+        return None
+    x = means[held, 0]
+    return plane if abs(plane.normal[0]) * float(x.max() - x.min()) > 0.2 else None
 
 
 def _walls(graph: Graph, among: Bool, smallest: float) -> tuple[Bool, ...]:

@@ -7,8 +7,12 @@ import { themeButton } from "./theme.js";
 
 export function buildShell() {
   const main = h("main", { id: "main", tabindex: "-1" });
+  const skip = (event) => {
+    event.preventDefault(); // a fragment would be a new place in the history
+    main.focus();
+  };
   document.body.prepend(
-    h("a", { class: "skip", href: "#main" }, S.skip),
+    h("a", { class: "skip", href: "#main", onclick: skip }, S.skip),
     h(
       "header",
       { class: "site" },
