@@ -19,7 +19,7 @@ from segment_scenes import BALL, FLOOR, POST, SKY, View, overlap
 
 
 def _found(view: View, detail: float = 1.0) -> Segments:
-    segments, backend, reason = segment(*view.parts, segmenter="regions", detail=detail)
+    segments, backend, reason = segment(*view.parts[:-1], Settings(segmenter="regions", segment_detail=detail))
     assert backend == "regions"
     assert reason.endswith(".")
     return segments

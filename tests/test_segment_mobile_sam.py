@@ -11,6 +11,7 @@ import pytest
 from diorama import networks, weights
 from diorama.errors import DownloadError, ModelError, WeightsMissingError
 from diorama.segment import mobile_sam, segment
+from diorama.settings import Settings
 from diorama.weights import Weights
 from segment_scenes import BALL, POST, View, overlap, tiny_sam
 
@@ -102,7 +103,7 @@ def test_without_weights_auto_takes_regions_and_says_so() -> None:
 
 def test_asked_for_by_name_without_weights() -> None:
     with pytest.raises(WeightsMissingError, match="not in the cache") as caught:
-        segment(*View().parts, segmenter="mobile-sam", fetch=True)  # offline
+        segment(*View().parts[:-1], Settings(segmenter="mobile-sam"), fetch=True)  # offline
     assert mobile_sam.ENCODER in caught.value.hint
 
 
@@ -113,7 +114,7 @@ def test_fetched_where_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "is_offline", lambda: False)
     monkeypatch.setattr(weights, "fetch", refuse)
     with pytest.raises(DownloadError):
-        segment(*View().parts, segmenter="mobile-sam", fetch=True)
+        segment(*View().parts[:-1], Settings(segmenter="mobile-sam"), fetch=True)
 
 
 @pytest.mark.usefixtures("cached")
@@ -127,7 +128,7 @@ def test_a_file_that_is_no_network() -> None:
     changed = Weights(entry.name, entry.file, entry.url, entry.bytes, weights._sha256(broken), "MIT", "x")
     weights.CATALOGUE[mobile_sam.ENCODER] = changed  # type: ignore[index]
     with pytest.raises(ModelError, match="failed"):
-        segment(*View().parts, segmenter="mobile-sam")
+        segment(*View().parts[:-1], Settings(segmenter="mobile-sam"))
     _, backend, reason = segment(*View().parts)
     assert backend == "regions"
     assert "can't run" in reason

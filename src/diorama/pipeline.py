@@ -136,8 +136,8 @@ def make(
     cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
     if (until or STEPS[-1]) == "original":
         return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
-    segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings))
-    layered = run.stage("layers", "", lambda: _layers(points, cuts, photo, segments, settings))
+    segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings, fetch, run.progress))
+    layered = run.stage("layers", "", lambda: _layers(points, cuts, photo, segments, settings, fetch, run.progress))
     return Scene(
         "enhanced",
         photo,
@@ -197,23 +197,36 @@ def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mes
 
 
 def _segments(
-    points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings
+    points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings, fetch: bool, progress: Progress
 ) -> tuple[Segments, str, str, tuple[str, ...]]:
     from diorama.segment import segment
 
-    segments, backend, reason = segment(points, cuts, photo, depth, settings)
+    segments, backend, reason = segment(points, cuts, photo, depth, settings, fetch=fetch, progress=progress)
     return segments, backend, reason, ()
 
 
 def _layers(
-    points: PointCloud, cuts: Cuts, photo: Photo, segments: Segments, settings: Settings
+    points: PointCloud,
+    cuts: Cuts,
+    photo: Photo,
+    segments: Segments,
+    settings: Settings,
+    fetch: bool,
+    progress: Progress,
 ) -> tuple[Layered, str, str, tuple[str, ...]]:
     from diorama import inpaint
     from diorama.layered import build
 
-    name, reason = inpaint.choose(settings.inpaint)
+    def of_download(_stage: str, share: float, sentence: str) -> None:
+        progress("layers", 0.1 * share, sentence)
+
+    name, reason = inpaint.choose(settings.inpaint, fetch=fetch, progress=of_download)
+    left = 0.8
 
     def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
+        nonlocal left
+        progress("layers", 1 - left, f"{STAGE_MESSAGES['layers']} with {name}")
+        left *= 0.8  # how many layers there are shows when they are found
         return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
 
     layered, warnings = build(points, cuts, photo, segments, settings, fill)

@@ -18,6 +18,7 @@ from diorama.errors import SettingsError
 
 StageName = Literal["photo", "depth", "points", "mesh", "segments", "layers"]
 DepthKind = Literal["inverse", "metric"]
+Segmenter = Literal["auto", "regions", "mobile-sam"]
 
 
 def _tunable(
@@ -107,6 +108,16 @@ class Settings(BaseModel):
     triangles: int = _tunable(
         100_000, stage="mesh", label="Triangle budget", unit="triangles", step=1000, ge=1000, le=4_000_000,
         why="A phone draws 100,000 at full frame rate; silhouettes and borders are kept first.",
+    )  # fmt: skip
+
+    # ---- segments ----------------------------------------------------------------------------------------------
+    segmenter: Segmenter = _tunable(
+        "auto", stage="segments", label="Segments by", slider=False,
+        why="What finds the things in the photo. 'auto': MobileSAM where its weights are here, else regions.",
+    )  # fmt: skip
+    segment_detail: float = _tunable(
+        1.0, stage="segments", label="Segment detail", step=0.1, ge=0.5, le=2,
+        why="Fewer and larger things, or more and smaller ones.",
     )  # fmt: skip
 
     # ---- layers ------------------------------------------------------------------------------------------------

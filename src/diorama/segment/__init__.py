@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -13,22 +12,20 @@ from diorama.segment.describe import describe
 from diorama.settings import Settings
 from diorama.types import Cuts, DepthMap, Photo, PointCloud, Progress, Segments
 
-__all__ = ["Segmenter", "segment"]
-
-Segmenter = Literal["auto", "regions", "mobile-sam"]
+__all__ = ["segment"]
 
 
 def segment(
     points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings, *,
-    segmenter: Segmenter = "auto", detail: float = 1.0, fetch: bool = False, progress: Progress | None = None,
+    fetch: bool = False, progress: Progress | None = None,
 ) -> tuple[Segments, str, str]:  # fmt: skip
     """Divide the photo into things.
 
     Args:
         points, cuts, depth: at processing size.
         photo: the same picture at any size.
-        segmenter: the backend; `auto` takes MobileSAM where its weights are in the cache.
-        detail: 0.5 (few, large segments) .. 2 (many, small ones).
+        settings: `segmenter`, the backend (`auto` takes MobileSAM where its weights are in the cache), and
+            `segment_detail`.
         fetch: whether MobileSAM's weights may be downloaded when it is asked for by name.
         progress: called with ``"segments"``.
 
@@ -42,7 +39,7 @@ def segment(
     """
     from diorama.segment import mobile_sam, regions
 
-    del settings  # until it has a stage for segments
+    segmenter, detail = settings.segmenter, settings.segment_detail
     if points.opaque is not None and points.opaque.any() and not points.opaque.all():
         labels = points.opaque.astype(np.int32)
         return describe(labels, {1: "subject"}, points), "alpha", "The photo's own transparency cuts the subject out."
