@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 from diorama import download
 from diorama.atomic import refusals, writing
-from diorama.errors import DownloadError, StorageError, UnknownModelError
+from diorama.errors import DioramaError, DownloadError, StorageError, UnknownModelError
 from diorama.types import Progress
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 15.0
 """How long a server may take to begin its answer, name resolution and redirects included."""
+
+REACH_SECONDS = 3.0
+"""How long a stage waits for the server of better weights before it takes what is here."""
+
+RETRY_SECONDS = 600.0
+"""How long it is remembered that they can't be fetched, so that a batch doesn't wait at every photo."""
 
 LOCK_SECONDS = 3600.0
 """How long to wait for another process that downloads the same file: an hour is 20 kB/s for the largest one."""
@@ -211,6 +218,26 @@ def fetch(
         if _state(entry, file, thorough=True) != "ready":  # nobody was faster
             _download(entry, file, progress, connect_seconds)
     return file
+
+
+_unreachable: dict[str, tuple[float, str]] = {}  # when fetching failed last (monotonic), and the sentence
+
+
+def fetch_if_reachable(name: str, progress: Progress | None = None) -> str:
+    """Fetch weights that a stage can do without; what went wrong as the end of a sentence, or nothing.
+
+    A failure is remembered for `RETRY_SECONDS`.
+    """
+    when, sentence = _unreachable.get(name, (-RETRY_SECONDS, ""))
+    if time.monotonic() - when < RETRY_SECONDS:
+        return sentence
+    try:
+        fetch(name, progress, connect_seconds=REACH_SECONDS)
+    except DioramaError as error:
+        sentence = f"the weights of {name} could not be fetched. {error.message}"
+        _unreachable[name] = (time.monotonic(), sentence)
+        return sentence
+    return ""
 
 
 def _file(entry: Weights) -> Path:

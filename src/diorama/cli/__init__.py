@@ -6,24 +6,24 @@ Stages are imported inside the commands, so that ``diorama --help`` answers at o
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diorama import __version__
+from diorama.cli import account
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import app as models_app
 from diorama.cli.options import command
 from diorama.cli.talk import Talk
-from diorama.errors import FormatError, InputError, SettingsError, StorageError
-from diorama.settings import Settings
+from diorama.errors import FormatError, InputError, SettingsError, StorageError, WeightsMissingError
+from diorama.settings import STAGE_NAMES, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diorama.types import Camera, Scene
+    from diorama.export import Format
 
 ADVISORS = ("off",)
 """Values of ``--advisor`` that this version knows."""
@@ -65,7 +65,7 @@ def _main(
 # ---- make ------------------------------------------------------------------------------------------------------
 
 
-@command(app, tunes=("photo", "depth", "points", "mesh"))
+@command(app, tunes=STAGE_NAMES)
 def make(
     photo: PhotoArgument,
     output: Annotated[
@@ -77,7 +77,8 @@ def make(
             show_default=False,
             help=(
                 "File to write; its ending says the format: .glb, .diorama (the whole scene, to go on with), "
-                ".ply (mesh), .points.ply, .depth.png, .npy, .npz or .pfm. May be given several times."
+                ".ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .coco.json (segments) or .annotated.png "
+                "(segments drawn on the photo). May be given several times."
             ),
         ),
     ],
@@ -103,11 +104,16 @@ def make(
     _check_choice("--advisor", advisor, ADVISORS)
     _check_choice("--texture", texture, TEXTURES)
     step = _step(until)
-    labels = [export.format_of(path).label for path in output]
+    formats = [export.format_of(path) for path in output]
+    fetch = not weights.is_offline()
+    if step == "original":
+        _check_no_segments(output, formats)
+    else:
+        _check_inpainter(settings.inpaint, fetch)
     _check_outputs(output, [photo, Path(settings.depth)])
     start = time.perf_counter()
     with talk.progress() as progress:
-        scene = pipeline.make(photo, settings, until=step, fetch=not weights.is_offline(), progress=progress)
+        scene = pipeline.make(photo, settings, until=step, fetch=fetch, progress=progress)
         for path in output:
             progress("files", 0.0, f"Writing {path.name}")
             export.save(scene, path)
@@ -115,13 +121,13 @@ def make(
     seconds = time.perf_counter() - start
     talk.warn(scene.warnings)
     files: list[dict[str, Any]] = [
-        {"path": str(path), "label": label, "bytes": path.stat().st_size}
-        for path, label in zip(output, labels, strict=True)
+        {"path": str(path), "label": made.label, "bytes": path.stat().st_size}
+        for path, made in zip(output, formats, strict=True)
     ]
     if explain:
-        _explain(talk, scene)
-    sentences = [f"{f['path']}: {f['label']}, {_size(f['bytes'])}" for f in files]
-    talk.result(_scene_report(scene, files, seconds), [*sentences, _summary(scene, seconds)])
+        account.explain(talk, scene)
+    sentences = [f"{f['path']}: {f['label']}, {account.size(f['bytes'])}" for f in files]
+    talk.result(account.scene_values(scene, files, seconds), [*sentences, account.summary(scene, seconds)])
 
 
 def _step(until: str | None) -> Any:
@@ -147,6 +153,25 @@ def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
         )
 
 
+def _check_no_segments(outputs: Sequence[Path], formats: Sequence[Format]) -> None:
+    for path, made in zip(outputs, formats, strict=True):
+        if made.needs_segments:
+            raise FormatError(
+                f"{path.name} needs segments, and the step 'original' has none.", hint="Leave --until original out."
+            )
+
+
+def _check_inpainter(name: str, fetch: bool) -> None:
+    """Before minutes of work: could it run, once what it lacks was fetched?"""
+    from diorama import inpaint
+
+    try:
+        inpaint.choose(name)
+    except WeightsMissingError:
+        if not fetch:
+            raise
+
+
 def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
     """Before minutes of work: can each file be written, and would it take the place of what is read?"""
     read = {path.resolve() for path in inputs}
@@ -159,58 +184,6 @@ def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
             raise InputError(f"{path} is what is being read.", hint="Choose another name for the output.")
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise InputError("The same output file is named twice.", hint="Name each file once.")
-
-
-# ---- what is said of a scene -----------------------------------------------------------------------------------
-
-
-def _camera(camera: Camera) -> dict[str, Any]:
-    return {**asdict(camera), "fov_x": camera.fov_x}
-
-
-def _scene_report(scene: Scene, files: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
-    photo = scene.photo
-    return {
-        "photo": {"name": photo.name, "width": photo.width, "height": photo.height, "sha256": photo.sha256},
-        "step": scene.step,
-        "files": files,
-        "camera": _camera(scene.camera),
-        "units": scene.units,
-        "points": len(scene.points),
-        "triangles": sum(len(mesh.faces) for mesh in scene.meshes),
-        "warnings": list(dict.fromkeys(scene.warnings)),
-        "report": [asdict(stage) for stage in scene.report],
-        "settings": scene.settings.model_dump(),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _summary(scene: Scene, seconds: float) -> str:
-    triangles = sum(len(mesh.faces) for mesh in scene.meshes)
-    return f"{triangles:,} triangles, depth by {scene.depth.model}, {_view_of(scene.camera)}, {seconds:.1f} s"
-
-
-def _view_of(camera: Camera) -> str:
-    source = {"exif": "from EXIF", "user": "as given", "model": "from the depth model", "assumed": "assumed"}
-    return f"field of view {camera.fov_x:.1f}° ({source[camera.source]})"
-
-
-def _explain(talk: Talk, scene: Scene) -> None:
-    rows = [(s.stage, s.backend, s.reason, f"{s.seconds:.2f}") for s in scene.report]
-    talk.table(("stage", "ran", "why", "seconds"), rows)
-    camera = scene.camera
-    talk.table(
-        ("camera", ""),
-        [
-            ("focal length", f"{camera.fx:.1f} px of {camera.width} x {camera.height}"),
-            ("view", _view_of(camera)),
-            ("units", "relative (the nearest point at about 1)" if scene.units == "relative" else "the depth file's"),
-        ],
-    )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 # ---- depth -----------------------------------------------------------------------------------------------------
@@ -257,7 +230,7 @@ def depth(
         "model": found.model,
         "reason": reason,
         "scale": found.scale,
-        "camera": _camera(found.camera.resized(picture.width, picture.height)),
+        "camera": account.camera_values(found.camera.resized(picture.width, picture.height)),
         "warnings": list(dict.fromkeys(warnings)),
         "seconds": round(time.perf_counter() - start, 3),
     }
@@ -317,7 +290,7 @@ def view(
         "width": width,
         "height": height,
         "covered": round(covered, 6),
-        "camera": _camera(picture.camera),
+        "camera": account.camera_values(picture.camera),
         "translate": list(translate),
         "rotate": list(rotate),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,14 @@ from diorama.cli.talk import Talk
 from diorama.errors import WeightsCorruptError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diorama.depth import ModelInfo
+    from diorama.inpaint import InpainterInfo
+    from diorama.segment.models import SegmenterInfo
     from diorama.weights import CachedWeights
+
+    _Info = ModelInfo | InpainterInfo | SegmenterInfo
 
 app = typer.Typer(name="models", help="The networks: what there is, fetch, check.", no_args_is_help=True)
 
@@ -23,19 +31,23 @@ Names = Annotated[
 
 @command(app, name="list")
 def list_(talk: Talk) -> None:
-    """List the depth models, best first, and the downloads."""
-    from diorama import depth, weights
+    """List the depth models, inpainters and segmenters, best first, and the downloads."""
+    from diorama import depth, inpaint, weights
+    from diorama.segment import models as segmenters
 
-    models = depth.models()
+    kinds: dict[str, Sequence[_Info]] = {
+        "models": depth.models(),
+        "inpainters": inpaint.models(),
+        "segmenters": segmenters.models(),
+    }
+    titles = {"models": "Depth models", "inpainters": "Inpainters", "segmenters": "Segmenters"}
     cached = weights.list_weights()
-    rows = [(m.name, "here" if m.available else "not here", _megabytes(m.bytes), m.licence, m.note) for m in models]
-    talk.table(("name", "state", "size", "licence", "note"), rows, "Depth models")
+    for kind, infos in kinds.items():
+        rows = [(m.name, _state(m), _megabytes(m.bytes), m.licence, m.note) for m in infos]
+        talk.table(("name", "state", "size", "licence", "note"), rows, titles[kind])
     talk.result(
         {
-            "models": [
-                {"name": m.name, "available": m.available, "licence": m.licence, "bytes": m.bytes, "note": m.note}
-                for m in models
-            ],
+            **{kind: [asdict(info) for info in infos] for kind, infos in kinds.items()},
             "weights": [_row(c) for c in cached],
             "cache": str(weights.cache_folder()),
         },
@@ -80,6 +92,12 @@ def _row(cached: CachedWeights) -> dict[str, Any]:
         "name": entry.name, "state": cached.state, "path": str(cached.path), "bytes": entry.bytes,
         "sha256": entry.sha256, "licence": entry.licence, "url": entry.url,
     }  # fmt: skip
+
+
+def _state(info: _Info) -> str:
+    if info.available:
+        return "here"
+    return "not here" if info.bytes else "no key"  # a service has no weights
 
 
 def _megabytes(count: int) -> str:

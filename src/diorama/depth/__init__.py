@@ -6,21 +6,14 @@ at its edges, and the sky is put at infinity. A depth file is taken at its word:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diorama import weights
-from diorama.errors import DioramaError, ModelError, UnknownModelError, WeightsMissingError
+from diorama.errors import ModelError, UnknownModelError, WeightsMissingError
 from diorama.settings import Settings
 from diorama.types import DepthMap, Float32, Photo, Progress, UInt8
-
-FETCH_SECONDS = 3.0
-"""How long `auto` waits for the server of better weights before it takes what is here."""
-
-RETRY_SECONDS = 600.0
-"""How long `auto` remembers that they can't be fetched, so that a batch doesn't wait at every photo."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,6 @@ BACKENDS: tuple[Backend, ...] = (
     BUNDLED,
 )
 """Best first: the order in which `auto` chooses."""
-
-_unreachable: dict[str, tuple[float, str]] = {}  # weights: when fetching failed last (monotonic), and the sentence
 
 
 def models() -> list[ModelInfo]:
@@ -147,7 +138,7 @@ def _choose(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend,
     best = BACKENDS[0]
     failure = ""
     if not _is_here(best) and fetch and not weights.is_offline():
-        failure = _try_to_fetch(best.name, progress)
+        failure = weights.fetch_if_reachable(best.name, _as_depth(progress))
     backend = next(backend for backend in BACKENDS if _is_here(backend))
     if backend is best:
         return best, f"{best.name} is the best model and its weights are here.", ()
@@ -156,20 +147,6 @@ def _choose(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend,
         failure = f"the weights of {best.name} are not in the cache ({why})."
     reason = f"The {backend.name} network was used: {failure}"
     return backend, reason, (reason,)
-
-
-def _try_to_fetch(name: str, progress: Progress | None) -> str:
-    """Fetch weights; what went wrong as the end of a sentence, or nothing."""
-    when, sentence = _unreachable.get(name, (-RETRY_SECONDS, ""))
-    if time.monotonic() - when < RETRY_SECONDS:
-        return sentence
-    try:
-        weights.fetch(name, _as_depth(progress), connect_seconds=FETCH_SECONDS)
-    except DioramaError as error:
-        sentence = f"the weights of {name} could not be fetched. {error.message}"
-        _unreachable[name] = (time.monotonic(), sentence)
-        return sentence
-    return ""
 
 
 def _from_network(backend: Backend, guide: Photo, settings: Settings, progress: Progress | None) -> DepthMap:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from diorama.types import Progress
+
     Picture = NDArray[np.uint8]  # (H, W, 3)
     Mask = NDArray[np.bool_]  # (H, W)
     Depth = NDArray[np.float32]  # (H, W)
@@ -82,27 +84,35 @@ def models() -> list[InpainterInfo]:
     return [InpainterInfo(b.name, _is_here(b), b.licence, _size(b), b.note) for b in BACKENDS]
 
 
-def choose(name: str = "auto") -> tuple[str, str]:
-    """The inpainter that `fill` would use as things are -> its name, and a sentence: why this one. Fetches nothing.
+def choose(name: str = "auto", *, fetch: bool = False, progress: Progress | None = None) -> tuple[str, str]:
+    """The inpainter that `fill` would use as things are -> its name, and a sentence: why this one.
+
+    Args:
+        name: an inpainter's name (see `models`), or `auto`.
+        fetch: whether missing weights may be downloaded (never when offline).
+        progress: of a download.
 
     Raises:
         UnknownModelError: there is no inpainter of that name.
         WeightsMissingError: its weights are not in the cache.
+        DownloadError, WeightsCorruptError: they could not be fetched (`auto` takes another inpainter instead).
         ModelError: it is `openai` and no key is set.
     """
+    fetch = fetch and not weights.is_offline()
     if name != "auto":
         backend = _find(name)
+        if backend.needs_weights and fetch and not _is_here(backend):
+            weights.fetch(name, progress)
         if not _is_here(backend):
             _refuse(backend)
-        return name, f"{name} was asked for."
+        return name, f"{name} was asked for{'' if backend.local else ': the picture leaves this machine'}."
+    best = BACKENDS[0]
+    failure = weights.fetch_if_reachable(best.name, progress) if fetch and not _is_here(best) else ""
     chosen = next(b for b in BACKENDS if b.local and _is_here(b))
     if chosen.needs_weights:
         return chosen.name, f"{chosen.name} is the best inpainter whose weights are here."
-    best = BACKENDS[0].name
-    return (
-        chosen.name,
-        f"The bundled inpainter was used: no other one's weights are here ('diorama models pull {best}' fetches some).",
-    )
+    failure = failure or f"no other one's weights are here ('diorama models pull {best.name}' fetches some)."
+    return chosen.name, f"The bundled inpainter was used: {failure}"
 
 
 def fill(
