@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -24,11 +25,16 @@ from diorama import __version__, cli, errors, export, weights
 from diorama.cli import app
 from diorama.cli.group import EXIT_CODES
 from diorama.settings import Settings
+from gltf import Glb
 
 Photo = Callable[[str], Path]
 
 SMALL = ["--processing-size", "192", "--texture-size", "256", "--triangles", "4000", "--no-flip-average"]
 """Settings under which a scene takes a fraction of a second."""
+
+ORIGINAL = [*SMALL, "--until", "original"]
+
+STAGES = ["photo", "depth", "points", "mesh", "segments", "layers"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +64,16 @@ def coffee(photo_path: Photo) -> Path:
 
 @pytest.fixture(scope="module")
 def scene(coffee: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small scene of the coffee cup, as the command writes it."""
+    """A small scene of the coffee cup, as the command writes it, without the enhanced step."""
     path = tmp_path_factory.mktemp("scene") / "coffee.diorama"
+    assert diorama("make", coffee, "-o", path, *ORIGINAL).code == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def enhanced(coffee: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with all steps."""
+    path = tmp_path_factory.mktemp("enhanced") / "coffee.diorama"
     assert diorama("make", coffee, "-o", path, *SMALL).code == 0
     return path
 
@@ -74,7 +88,8 @@ def test_make_writes_every_format(coffee: Path, tmp_path: Path) -> None:
     for path in outputs:
         assert path.stat().st_size > 1000
         assert f"{path}: {export.format_of(path).label}" in result.out
-    assert "triangles, depth by bundled, field of view 55.0° (assumed)" in result.out
+    assert "triangles, depth by bundled, field of view 55.0° (assumed), " in result.out
+    assert re.search(r"\d+ segments, \d+% imagined, ", result.out)
     assert "Warning: The photo names no focal length" in result.err
     assert (tmp_path / "cup.glb").read_bytes()[:4] == b"glTF"
 
@@ -99,15 +114,47 @@ def test_make_reports_as_json(coffee: Path, tmp_path: Path) -> None:
     assert report["settings"] == {**Settings().model_dump(), **small, "fov": 60, "depth": "bundled"}
 
 
+def test_make_reports_the_enhanced_step_as_json(coffee: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cup.glb"
+    tuned = [
+        "--inpaint",
+        "bundled",
+        "--camera-travel",
+        "5",
+        "--border",
+        "0.5",
+        "--rim-width",
+        "2",
+        "--segmenter",
+        "regions",
+    ]
+    report = diorama("make", coffee, "-o", out, "--json", *SMALL, *tuned).json
+    assert report["step"] == "enhanced"
+    assert [stage["stage"] for stage in report["report"]] == STAGES
+    assert report["report"][-1]["backend"] == "bundled"
+    assert report["settings"]["camera_travel"] == 5
+    assert 0 < report["imagined"] < 1
+    assert report["triangles"] > 0
+    item = report["segments"][0]
+    assert {"id", "name", "kind", "box", "area", "near", "far", "neighbours", "in_front_of"} == set(item)
+    names = [node["name"] for node in Glb(out).json["nodes"]]
+    assert {item["name"] for item in report["segments"]} <= set(names)
+
+
 def test_explain_says_what_ran_and_why(coffee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     result = diorama("make", coffee, "-o", tmp_path / "cup.glb", "--explain", *SMALL)
-    for word in ("photo", "depth", "points", "mesh", "bundled", "seconds", "assumed", "focal length", "relative"):
+    for word in (*STAGES, "bundled", "seconds", "assumed", "focal length", "relative"):
         assert word in result.out
+    for word in ("in front of", "of the photo", "what was imagined", "soft rims", "8 % of the view's diagonal"):
+        assert word in result.out
+    plain = diorama("make", coffee, "-o", tmp_path / "cup.glb", "--explain", *ORIGINAL).out
+    assert "imagined" not in plain
+    assert "in front of" not in plain
 
 
 def test_quiet_says_nothing(coffee: Path, tmp_path: Path) -> None:
-    result = diorama("make", coffee, "-o", tmp_path / "cup.glb", "--quiet", "--explain", *SMALL)
+    result = diorama("make", coffee, "-o", tmp_path / "cup.glb", "--quiet", "--explain", *ORIGINAL)
     assert (result.code, result.out, result.err) == (0, "", "")
     failed = diorama("make", tmp_path / "gone.jpg", "-o", tmp_path / "x.glb", "--quiet")
     assert "no file" in failed.err
@@ -128,7 +175,18 @@ def test_settings_file_under_options(coffee: Path, tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(json.dumps({"triangles": 3000, "processing_size": 128, "find_sky": False}), encoding="utf-8")
     report = diorama(
-        "make", coffee, "-o", tmp_path / "c.glb", "--json", "--settings", file, "--triangles", "2000", "--find-sky"
+        "make",
+        coffee,
+        "-o",
+        tmp_path / "c.glb",
+        "--json",
+        "--settings",
+        file,
+        "--triangles",
+        "2000",
+        "--find-sky",
+        "--until",
+        "original",
     ).json
     assert report["settings"]["triangles"] == 2000
     assert report["settings"]["processing_size"] == 128
@@ -147,7 +205,7 @@ def test_offline_asks_nothing(coffee: Path, tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(pipeline, "make", make)
     monkeypatch.setattr(weights, "fetch", lambda *_a, **_k: pytest.fail("asked the network"))
-    result = diorama("make", coffee, "-o", tmp_path / "c.glb", "--offline", *SMALL)
+    result = diorama("make", coffee, "-o", tmp_path / "c.glb", "--offline", *ORIGINAL)
     assert result.code == 0
     # The fallback is said without being asked for.
     assert any(line.startswith("Warning: ") and "midas-v21-small" in line for line in result.err.splitlines())
@@ -159,7 +217,7 @@ def test_the_scene_is_the_librarys(coffee: Path, scene: Path) -> None:
     from diorama import bundle, pipeline
 
     options = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": False}
-    made, read = pipeline.make(coffee, Settings.parse(options)), bundle.read(scene)
+    made, read = pipeline.make(coffee, Settings.parse(options), until="original"), bundle.read(scene)
     np.testing.assert_array_equal(made.meshes[0].vertices, read.meshes[0].vertices)
     np.testing.assert_array_equal(made.photo.rgb, read.photo.rgb)
 
@@ -168,10 +226,15 @@ def test_the_scene_is_the_librarys(coffee: Path, scene: Path) -> None:
     ("words", "code", "said"),
     [
         (["--until", "final"], 2, "later version"),
-        (["--until", "enhanced"], 2, "later version"),
         (["--until", "soon"], 2, "original, enhanced, final"),
         (["--advisor", "openai"], 2, "later version"),
         (["--texture", "auto"], 2, "later version"),
+        (["--inpaint", "nobody"], 2, "migan, lama, bundled, openai"),
+        (["--inpaint", "lama"], 3, "models pull lama"),
+        (["--inpaint", "openai"], 3, "OPENAI_API_KEY"),
+        (["--segmenter", "mobile-sam"], 3, "models pull mobile-sam"),
+        (["--border", "3"], 2, "0 to 1"),
+        (["-o", "{tmp}/cup.coco.json", "--until", "original"], 2, "no"),
         (["--fov", "1000"], 2, "5 to 150"),
         (["--depth-range", "nan"], 2, "depth_range"),
         (["--depth", "no-such-model"], 2, "no-such-model"),
@@ -218,6 +281,27 @@ def test_the_photo_is_never_overwritten(coffee: Path, tmp_path: Path) -> None:
         assert result.code == 2
         assert "what is being read" in result.err
     assert photo.read_bytes() == coffee.read_bytes()
+
+
+def test_weights_that_can_be_fetched_are_no_reason_to_refuse(
+    coffee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--inpaint lama` where there is a network: fetched when the step needs it, not refused before."""
+    monkeypatch.delenv("DIORAMA_OFFLINE")
+    monkeypatch.setattr(weights, "_offline", False, raising=False)
+    fetched: list[str] = []
+
+    def fetch(name: str, *_: object, **__: object) -> Path:
+        fetched.append(name)
+        raise errors.DownloadError("No network.", hint="Wait.")
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    result = diorama(
+        "make", coffee, "-o", tmp_path / "c.glb", "--json", *SMALL, "--inpaint", "lama", "--depth", "bundled"
+    )
+    assert result.code == 3
+    assert result.json["error"]["code"] == "download"
+    assert fetched == ["lama"]
 
 
 # ---- the bad inputs --------------------------------------------------------------------------------------------
@@ -329,8 +413,21 @@ def test_view_moves_turns_and_sizes(scene: Path, tmp_path: Path) -> None:
     assert diorama("view", scene, "-o", out, "--translate", "1", "2", "-3", "--json").json["translate"] == [1, 2, -3]
 
 
+def test_view_of_an_enhanced_scene_has_no_gaps(scene: Path, enhanced: Path, tmp_path: Path) -> None:
+    def seen(of: Path, *words: str) -> tuple[float, np.ndarray]:
+        report = diorama("view", of, "-o", tmp_path / "v.png", "--json", *words).json
+        return report["covered"], np.asarray(Image.open(tmp_path / "v.png")).astype(float)
+
+    moved = ["--translate", "0.05", "0.02", "0"]
+    assert seen(scene, *moved)[0] < 0.99
+    assert seen(enhanced, *moved)[0] > 0.9999
+    (_, before), (covered, after) = seen(scene), seen(enhanced)
+    assert covered > 0.9999
+    assert 10 * np.log10(255**2 / ((after - before) ** 2).mean()) > 25
+
+
 def test_view_says_what_a_bare_glb_lacks(coffee: Path, tmp_path: Path) -> None:
-    assert diorama("make", coffee, "-o", tmp_path / "c.glb", *SMALL).code == 0
+    assert diorama("make", coffee, "-o", tmp_path / "c.glb", *ORIGINAL).code == 0
     result = diorama("view", tmp_path / "c.glb", "-o", tmp_path / "v.png")
     assert result.code == 2
     assert "depth map" in result.err
@@ -367,12 +464,18 @@ def test_models_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     listed = diorama("models", "list", "--json").json
     assert {"bundled"} <= {model["name"] for model in listed["models"]}
-    assert all(set(model) == {"name", "available", "licence", "bytes", "note"} for model in listed["models"])
+    assert [model["name"] for model in listed["inpainters"]] == ["migan", "lama", "bundled", "openai"]
+    assert [model["name"] for model in listed["segmenters"]] == ["mobile-sam", "regions"]
+    for kind in ("models", "inpainters", "segmenters"):
+        assert all(set(model) == {"name", "available", "licence", "bytes", "note"} for model in listed[kind])
+        assert all(model["licence"] for model in listed[kind])
+    assert {m["name"] for m in listed["inpainters"] + listed["segmenters"] if m["available"]} == {"bundled", "regions"}
     assert [entry["name"] for entry in listed["weights"]] == list(weights.CATALOGUE)
     assert {entry["state"] for entry in listed["weights"]} == {"missing"}
     assert listed["cache"] == os.environ["DIORAMA_CACHE"]
     text = diorama("models", "list").out
-    assert "bundled" in text
+    for word in ("bundled", "Inpainters", "LaMa", "Apache-2.0", "no key", "Segmenters", "MobileSAM", "regions"):
+        assert word in text
     assert "diorama models pull" in text
 
 
@@ -561,7 +664,7 @@ def test_settings_file_is_checked_by_every_command(tmp_path: Path) -> None:
 def test_as_a_program(tmp_path: Path, coffee: Path) -> None:
     command = [sys.executable, "-m", "diorama"]
     made = subprocess.run(
-        [*command, "make", coffee, "-o", tmp_path / "c.glb", "--json", *SMALL], capture_output=True, text=True
+        [*command, "make", coffee, "-o", tmp_path / "c.glb", "--json", *ORIGINAL], capture_output=True, text=True
     )
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["step"] == "original"
@@ -577,7 +680,7 @@ def test_as_a_program(tmp_path: Path, coffee: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 def test_progress_on_a_terminal(tmp_path: Path, coffee: Path) -> None:
     ours, theirs = os.openpty()
-    words = ["make", str(coffee), "-o", str(tmp_path / "c.glb"), "--json", *SMALL]
+    words = ["make", str(coffee), "-o", str(tmp_path / "c.glb"), "--json", *SMALL]  # all steps
     with subprocess.Popen([sys.executable, "-m", "diorama", *words], stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
@@ -592,8 +695,16 @@ def test_progress_on_a_terminal(tmp_path: Path, coffee: Path) -> None:
         assert process.stdout is not None
         report = json.loads(process.stdout.read())
     os.close(ours)
-    assert report["step"] == "original"
-    for sentence in ("Reading the photo", "Estimating depth", "Building the mesh", "Writing"):
+    assert report["step"] == "enhanced"
+    sentences = (
+        "Reading the photo",
+        "Estimating depth",
+        "Building the mesh",
+        "Finding the things",
+        "Imagining",
+        "Writing",
+    )
+    for sentence in sentences:
         assert sentence.encode() in shown
 
 
