@@ -61,8 +61,8 @@ def build(
     beyond = depth.needed & ~depth.inside
     first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
     panels = [first]
-    # Rims may still hold colours of the other side, so nothing is copied from them.
-    seen = visible.there & ~depth.near_side & ~depth.far_side
+    # The foreground's rims may still hold colours of the background.
+    seen = depth.needed & ~depth.near_side
     for surface in depth.surfaces[1:]:
         guide = np.where(surface.there, surface.disparity, visible.disparity)
         panels.append(fill(first, surface.there, seen, guide, visible.disparity))
@@ -301,6 +301,6 @@ def _backdrop_panel(panel: UInt8, depth: LayeredDepth) -> UInt8:
     total, share = np.zeros_like(colour), np.zeros_like(weight)
     for sigma in (1, 2, 4, 8, 16, 32, 64):
         left = np.where(share > 0.02, np.float32(1e-3), np.float32(1))
-        total += cv2.GaussianBlur(colour, (0, 0), sigma) * left[..., None]
-        share += cv2.GaussianBlur(weight, (0, 0), sigma) * left
+        total = total + np.asarray(cv2.GaussianBlur(colour, (0, 0), sigma)) * left[..., None]
+        share = share + np.asarray(cv2.GaussianBlur(weight, (0, 0), sigma)) * left
     return np.clip(total / np.maximum(share, 1e-6)[..., None] + 0.5, 0, 255).astype(np.uint8)

@@ -24,6 +24,12 @@ SLACK = 3
 DEPTH = 4
 """Hidden surfaces a pixel: a narrow middle surface needs one behind it that goes on behind its neighbour too."""
 
+UPRIGHT = 4
+"""Cost of a step up or down to one sideways, where backgrounds compete for the same place."""
+
+SMOOTHINGS = 3
+"""Passes of a 5 x 5 median over the hidden surfaces (three are about a 9 x 9 one): depth along an edge is ragged."""
+
 RELAXATIONS = 60
 """Sweeps that spread depth evenly between the edges of a hidden surface; bands are tens of pixels wide."""
 
@@ -76,38 +82,60 @@ def find_layers(
     visible = np.pad(disparity, margin, mode="edge")
     wide_cuts = _continue_cuts(cuts, margin)
     needed, inside = _frame(visible, margin, border)
-    near, far = _edges(visible, wide_cuts)
     if opaque is not None:
         # A cut-out has nothing behind it and nothing around it.
         needed = np.pad(opaque, margin)
-        both = needed.flat[near] & needed.flat[far]
-        near, far = near[both], far[both]
+        wide_cuts = Cuts(
+            wide_cuts.right & (needed[:, 1:] == needed[:, :-1]), wide_cuts.down & (needed[1:] == needed[:-1])
+        )
+    near, far = _edges(visible, wide_cuts)
     near_side, far_side = np.zeros(visible.shape, bool), np.zeros(visible.shape, bool)
     near_side.flat[near], far_side.flat[far] = True, True
 
     surfaces = [Surface(visible, needed, wide_cuts, np.full(visible.shape, -1, np.int32), threshold)]
-    flat = visible.ravel()
-    gap = flat[near] - flat[far]
-    order = np.lexsort((far, -gap))[: np.count_nonzero(gap > threshold)]
-    near, far, gap = near[order], far[order], gap[order]
-    first = np.unique(near, return_index=True)[1]
-    sources = near[first], np.full(len(first), 5, np.int32), far[first], (gap[first] * DIAGONAL + SLACK) * 5
+    sources = _sources(visible, near, far, wide_cuts, threshold)
     front, under = visible, needed
-    for layer in range(DEPTH if len(first) else 0):
-        distance, owner, reach = _spread(front, under, flat, *sources, np.float32(threshold), layer == 0)
+    for layer in range(DEPTH if len(sources[0]) else 0):
+        cost, way, owner, reach = _spread(front, under, visible.ravel(), *sources, np.float32(threshold), layer == 0)
         hidden = owner >= 0
         if not hidden.any():
             break
-        behind = np.where(hidden, flat[np.maximum(owner, 0)], front).astype(np.float32)
-        _relax(behind, visible, hidden, threshold, RELAXATIONS)
+        behind = _even(np.where(hidden, visible.ravel()[np.maximum(owner, 0)], front), visible, hidden, threshold)
         behind = np.where(hidden, np.minimum(behind, front - threshold / 2), front).astype(np.float32)
         surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
         pixels = np.flatnonzero(hidden).astype(np.int32)
-        sources = pixels, distance.ravel()[pixels], owner.ravel()[pixels], reach.ravel()[pixels]
+        sources = pixels, cost.flat[pixels], way.flat[pixels], owner.flat[pixels], reach.flat[pixels]
         front, under = behind, hidden
     return LayeredDepth(
         margin, widen(camera, margin), inside, needed, near_side, far_side, _rims_behind(surfaces, far_side)
     )
+
+
+def _sources(
+    visible: Float32, near: Int32, far: Int32, cuts: Cuts, threshold: float
+) -> tuple[Int32, Int32, Int32, Int32, Float32]:
+    """Where backgrounds begin: pixels, costs, ways, owners and reaches for `_spread`, one each near pixel."""
+    gap = visible.flat[near] - visible.flat[far]
+    sideways = np.arange(len(near)) < np.count_nonzero(cuts.right)
+    kept = gap > threshold
+    near, far, gap, sideways = near[kept], far[kept], gap[kept], sideways[kept]
+    order = np.lexsort((-gap, ~sideways))
+    near, far, gap, sideways = near[order], far[order], gap[order], sideways[order]
+    first = np.unique(near, return_index=True)[1]
+    cost = np.where(sideways[first], 5, 5 * UPRIGHT).astype(np.int32)
+    reach = ((gap[first] * DIAGONAL + SLACK) * 5).astype(np.float32)
+    return near[first], cost, np.full(len(first), 5, np.int32), far[first], reach
+
+
+def _even(behind: Float32, visible: Float32, hidden: Bool, threshold: float) -> Float32:
+    """Hidden disparity without the raggedness of the edge that it was continued from."""
+    import cv2
+
+    smooth = np.ascontiguousarray(behind, np.float32)
+    for _ in range(SMOOTHINGS):
+        smooth = np.where(hidden, cv2.medianBlur(smooth, 5), smooth).astype(np.float32)
+    _relax(smooth, visible, hidden, threshold, RELAXATIONS)
+    return smooth
 
 
 def _rims_behind(surfaces: list[Surface], far_side: Bool) -> tuple[Surface, ...]:
@@ -168,48 +196,51 @@ def _jumps(disparity: Float32, there: Bool, threshold: float) -> Cuts:
 
 
 @numba.njit(cache=True, nogil=True)
-def _spread(front, under, flat, pixels, starts, owners, reaches, threshold, keep):  # type: ignore[no-untyped-def]
+def _spread(front, under, flat, pixels, costs, ways, owners, reaches, threshold, keep):  # type: ignore[no-untyped-def]
     """Continue each background from its edge under the surface in front of it.
 
-    Dijkstra's algorithm with buckets; chamfer distances, 5 a pixel and 7 a diagonal. Each source is a pixel with the
-    distance that its background has come already, the visible pixel that is continued and how far that may go. A
-    background goes on under pixels of `under` whose `front` is nearer by more than the threshold. With `keep` the
-    sources are results themselves.
+    Dijkstra's algorithm with buckets. Each source is a pixel with what the way to it has cost its background already,
+    how long it is, the visible pixel that is continued and how far that may go (chamfer distances, 5 a pixel and 7 a
+    diagonal). A background goes on under pixels of `under` whose `front` is nearer by more than the threshold. Ways up
+    and down cost `UPRIGHT` times as much as sideways: viewers, and eyes, move sideways, so what stands beside an edge
+    is seen behind it more often than what stands above. With `keep` the sources are results themselves.
 
-    Returns, each (H, W): distance, owner (-1: nothing came here) and reach.
+    Returns, each (H, W): cost, way, owner (-1: nothing came here) and reach.
     """
     height, width = front.shape
     size = height * width
     over, allowed = front.ravel(), under.ravel()
-    distance = np.full(size, 2**30, np.int32)
+    cost = np.full(size, 2**30, np.int32)
+    way = np.zeros(size, np.int32)
     owner = np.full(size, -1, np.int32)
     reach = np.zeros(size, np.float32)
-    room = 3 * size + len(pixels) + 16
+    room = 4 * size + len(pixels) + 16
     item = np.empty(room, np.int32)
+    item_way = np.empty(room, np.int32)
     item_owner = np.empty(room, np.int32)
     item_reach = np.empty(room, np.float32)
     following = np.empty(room, np.int32)
     deepest = 0
     for k in range(len(pixels)):
-        deepest = max(deepest, int(reaches[k]) + 8)
-    heads = np.full(deepest + 9, -1, np.int32)
+        deepest = max(deepest, costs[k], UPRIGHT * int(reaches[k]))
+    heads = np.full(deepest + 10 * UPRIGHT, -1, np.int32)
     used = 0
     for k in range(len(pixels)):
         p = pixels[k]
         if keep:
             if not allowed[p]:
                 continue
-            distance[p], owner[p], reach[p] = starts[k], owners[k], reaches[k]
-        item[used], item_owner[used], item_reach[used] = p, owners[k], reaches[k]
-        following[used] = heads[starts[k]]
-        heads[starts[k]] = used
+            cost[p], way[p], owner[p], reach[p] = costs[k], ways[k], owners[k], reaches[k]
+        item[used], item_way[used], item_owner[used], item_reach[used] = p, ways[k], owners[k], reaches[k]
+        following[used] = heads[costs[k]]
+        heads[costs[k]] = used
         used += 1
-    for bucket in range(deepest):
+    for bucket in range(len(heads)):
         while heads[bucket] >= 0:
             entry = heads[bucket]
             heads[bucket] = following[entry]
-            p, mine, limit = item[entry], item_owner[entry], item_reach[entry]
-            if distance[p] != 2**30 and (distance[p] < bucket or owner[p] != mine):
+            p, gone, mine, limit = item[entry], item_way[entry], item_owner[entry], item_reach[entry]
+            if owner[p] >= 0 and (cost[p] < bucket or owner[p] != mine):
                 continue
             base = flat[mine]
             py, px = p // width, p % width
@@ -219,18 +250,19 @@ def _spread(front, under, flat, pixels, starts, owners, reaches, threshold, keep
                     if (dy == 0 and dx == 0) or y < 0 or x < 0 or y >= height or x >= width:
                         continue
                     n = y * width + x
-                    step = bucket + (7 if dy != 0 and dx != 0 else 5)
-                    if step >= distance[n] or step > limit or not allowed[n] or used >= room:
+                    length = gone + (7 if dy != 0 and dx != 0 else 5)
+                    price = bucket + (5 * UPRIGHT if dy != 0 else 5)
+                    if price >= cost[n] or length > limit or price >= len(heads) or not allowed[n] or used >= room:
                         continue
                     if over[n] - base <= threshold:
                         continue
-                    distance[n], owner[n], reach[n] = step, mine, limit
-                    item[used], item_owner[used], item_reach[used] = n, mine, limit
-                    following[used] = heads[step]
-                    heads[step] = used
+                    cost[n], way[n], owner[n], reach[n] = price, length, mine, limit
+                    item[used], item_way[used], item_owner[used], item_reach[used] = n, length, mine, limit
+                    following[used] = heads[price]
+                    heads[price] = used
                     used += 1
     shape = (height, width)
-    return distance.reshape(shape), owner.reshape(shape), reach.reshape(shape)
+    return cost.reshape(shape), way.reshape(shape), owner.reshape(shape), reach.reshape(shape)
 
 
 @numba.njit(cache=True, nogil=True)
