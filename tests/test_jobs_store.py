@@ -89,12 +89,12 @@ def test_only_the_holder_of_the_claim_may_write(store: Store) -> None:
     older = Claim(job.id, "me", claim.run - 1)
     for wrong in (other, older):
         assert not store.report(wrong, {"fraction": 1})
-        assert not store.finish(wrong, {})
+        assert not store.finish(wrong, {"step": "original"})
         assert not store.fail(wrong, {})
         assert not store.give_back(wrong)
         assert not store.worker_died(wrong)
     assert store.report(claim, {"fraction": 0.5})
-    assert store.finish(claim, {"files": []})
+    assert store.finish(claim, {"step": "original", "files": []})
     assert not store.report(claim, {"fraction": 0.6})
     assert store.get(job.id).state == "waiting"
 
@@ -165,7 +165,7 @@ def test_validating_the_last_step_ends_the_job(store: Store) -> None:
     job = add(store)
     with pytest.raises(JobError, match="queued"):
         store.validate(job.id, "original", None)
-    store.finish(claimed(store), {})
+    store.finish(claimed(store), {"step": "original"})
     with pytest.raises(JobError):
         store.validate(job.id, "final", None)
     done = store.validate(job.id, "original", None)
@@ -180,6 +180,10 @@ def test_validating_a_step_starts_the_next(store: Store) -> None:
     following = store.validate(job.id, "original", "enhanced")
     assert (following.state, following.step, following.validated) == ("queued", "enhanced", ["original"])
     assert following.result == {"step": "original"}
+    store.finish(claimed(store), {"step": "enhanced"})
+    made = store.get(job.id)
+    assert made.result == {"step": "enhanced"}
+    assert made.results == {"original": {"step": "original"}, "enhanced": {"step": "enhanced"}}
 
 
 def test_running_again_keeps_what_was_made_until_the_new_is_there(store: Store) -> None:
@@ -189,11 +193,12 @@ def test_running_again_keeps_what_was_made_until_the_new_is_there(store: Store) 
     claim = claimed(store)
     with pytest.raises(JobError, match="running"):
         store.rerun(job.id, "original", {}, validated=[], limit=9)
-    store.finish(claim, {"files": ["old"]})
+    old = {"step": "original", "files": ["old"]}
+    store.finish(claim, old)
     again = store.rerun(job.id, "original", {"triangles": 1000}, validated=[], limit=9)
-    assert (again.state, again.settings, again.result) == ("queued", {"triangles": 1000}, {"files": ["old"]})
+    assert (again.state, again.settings, again.result) == ("queued", {"triangles": 1000}, old)
     store.fail(claimed(store), {"code": "photo"})
-    assert store.get(job.id).result == {"files": ["old"]}
+    assert store.get(job.id).result == old
     with pytest.raises(QueueFullError):
         store.rerun(job.id, "original", {}, validated=[], limit=0)
     assert store.get(job.id).state == "failed"
@@ -218,10 +223,11 @@ def test_usual_times_are_medians_of_what_was_really_made(store: Store) -> None:
         add(store, processing_size=size)
         claim = claimed(store)
         stage = {"name": "depth", "state": "done", "reused": reused, "seconds": seconds}
-        store.report(claim, {"stages": [stage, {**stage, "name": "mesh", "state": "pending"}]})
-        store.finish(claim, {})
-    assert store.typical_seconds(128) == {"depth": 2.0}
-    assert store.typical_seconds(1536) == {}
+        stages = [stage, {**stage, "name": "mesh", "state": "pending"}]
+        store.finish(claim, {"step": "original", "stages": stages, "settings": {"processing_size": size}})
+    assert store.typical_seconds("original", 128) == {"depth": 2.0}
+    assert store.typical_seconds("enhanced", 128) == {}
+    assert store.typical_seconds("original", 1536) == {}
 
 
 def test_an_error_record_says_all_that_the_page_shows() -> None:

@@ -21,7 +21,10 @@ from diorama.jobs import outputs, work
 from diorama.jobs.store import Store, claim_of
 from diorama.jobs.work import Outcome, Reporter, Task
 from diorama.settings import Settings
+from diorama.types import Step
 from workplace import QUICK, Workplace
+
+ORIGINAL = outputs.OUTPUTS["original"]
 
 
 @pytest.fixture
@@ -31,13 +34,13 @@ def place(tmp_path: Path) -> Iterator[Workplace]:
     place.store.close()
 
 
-def task(place: Workplace, photo: bytes | None = None, **settings: Any) -> Task:
+def task(place: Workplace, photo: bytes | None = None, step: Step = "original", **settings: Any) -> Task:
     """A job that was just claimed."""
     job_id = place.add(photo, **settings)
     job = place.store.claim("test")
     assert job is not None
     folder = place.data.job(job_id)
-    return Task(claim_of(job), place.store.url, folder.path, folder.upload(job.upload), job.settings, "original")
+    return Task(claim_of(job), place.store.url, folder.path, folder.upload(job.upload), job.settings, step)
 
 
 def test_a_task_becomes_files_and_numbers(place: Workplace) -> None:
@@ -46,14 +49,18 @@ def test_a_task_becomes_files_and_numbers(place: Workplace) -> None:
     assert outcome.result is not None
     assert outcome.result["step"] == "original"
     assert [report["stage"] for report in outcome.result["report"]] == ["photo", "depth", "points", "mesh"]
-    assert {file["name"] for file in outcome.result["files"]} == {f"original/{o.name}" for o in outputs.OUTPUTS}
+    assert {file["name"] for file in outcome.result["files"]} == {f"original/{o.name}" for o in ORIGINAL}
 
 
 def test_the_same_again_is_only_read(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     first = task(place)
     before = work.run(first)
     monkeypatch.setattr(outputs, "make", lambda *_args: pytest.fail("the files were made again"))
-    assert work.run(first) == before
+    again = work.run(first)
+    assert again.error is None
+    assert again.result is not None
+    assert before.result is not None
+    assert again.result | {"stages": []} == before.result | {"stages": []}
     stages = place.store.get(first.claim.job_id).progress["stages"]
     assert all(stage["reused"] and stage["state"] == "done" for stage in stages)
 
@@ -108,7 +115,7 @@ def test_progress_only_grows_and_names_every_stage(place: Workplace, monkeypatch
     fractions = [progress["fraction"] for progress in written]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    assert list(dict.fromkeys(progress["stage"] for progress in written)) == list(work.stage_labels())
+    assert list(dict.fromkeys(progress["stage"] for progress in written)) == list(work.stage_labels("original"))
     for progress in written:
         states = [stage["state"] for stage in progress["stages"]]
         assert states == sorted(states, key=["done", "running", "pending"].index)
@@ -117,7 +124,7 @@ def test_progress_only_grows_and_names_every_stage(place: Workplace, monkeypatch
 
 def reporter(place: Workplace) -> tuple[Reporter, str]:
     job = task(place)
-    return Reporter(place.store, job.claim, Settings.parse(job.settings)), job.claim.job_id
+    return Reporter(place.store, job.claim, Settings.parse(job.settings), "original"), job.claim.job_id
 
 
 def test_the_time_left_follows_what_is_usual_then_what_is_seen(
@@ -130,7 +137,7 @@ def test_the_time_left_follows_what_is_usual_then_what_is_seen(
     def left() -> float:
         return float(place.store.get(job_id).progress["ends"]) - now[0]
 
-    usual = sum(work.TYPICAL_SECONDS.values())
+    usual = sum(work.TYPICAL_SECONDS[name] for name in work.stage_labels("original"))
     tell("photo", 0.0, "Reading the photo")
     assert left() == pytest.approx(usual)
     # Everything takes twice as long as usual: the more of it is seen, the more that is believed.
@@ -195,7 +202,7 @@ def test_progress_that_can_not_be_written_is_no_reason_to_stop(
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    return pipeline.make(bad_inputs.picture(300, 200), Settings.parse(QUICK), fetch=False)
+    return pipeline.make(bad_inputs.picture(300, 200), Settings.parse(QUICK), until="original", fetch=False)
 
 
 def test_files_appear_whole_or_not_at_all(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,22 +212,22 @@ def test_files_appear_whole_or_not_at_all(scene: Scene, tmp_path: Path, monkeypa
         raise PhotoError("No.", hint="Yes.")
 
     monkeypatch.setattr("diorama.bundle.write", refuse)
-    failing = (*outputs.OUTPUTS[:2], outputs.Output("x", "x", "x", True, refuse))
+    failing = (*ORIGINAL[:2], outputs.Output("x", "x", "x", True, refuse))
     with monkeypatch.context() as patch:
-        patch.setattr(outputs, "OUTPUTS", failing)
+        patch.setitem(outputs.OUTPUTS, "original", failing)
         with pytest.raises(PhotoError):
             outputs.make(scene, folder, lambda _share: None)
     assert list(folder.parent.iterdir()) == []
     shares: list[float] = []
-    monkeypatch.setattr(outputs, "OUTPUTS", outputs.OUTPUTS[:2])
+    monkeypatch.setitem(outputs.OUTPUTS, "original", ORIGINAL[:2])
     outputs.make(scene, folder, shares.append)
-    assert outputs.is_made(folder)
+    assert outputs.is_made(folder, "original")
     assert shares == [0, 0.5]
     outputs.make(scene, folder, shares.append)  # another worker was faster
     (folder / "depth.jpg").unlink()
-    assert not outputs.is_made(folder)
+    assert not outputs.is_made(folder, "original")
     outputs.make(scene, folder, shares.append)
-    assert outputs.is_made(folder)
+    assert outputs.is_made(folder, "original")
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -241,7 +248,7 @@ def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def test_the_thumbnail_is_the_photo_seen_from_a_little_aside(scene: Scene, tmp_path: Path) -> None:
-    by_name = {output.name: output for output in outputs.OUTPUTS}
+    by_name = {output.name: output for output in ORIGINAL}
     by_name["thumbnail.jpg"].write(scene, tmp_path / "thumbnail.jpg")
     by_name["photo.jpg"].write(scene, tmp_path / "photo.jpg")
     photo, thumbnail = _pixels(tmp_path / "photo.jpg"), _pixels(tmp_path / "thumbnail.jpg")
@@ -252,9 +259,9 @@ def test_the_thumbnail_is_the_photo_seen_from_a_little_aside(scene: Scene, tmp_p
 
 def test_page_pictures_are_no_larger_than_the_page(tmp_path: Path) -> None:
     settings = Settings.parse({"processing_size": 2500, "triangles": 1000, "flip_average": False})
-    large = pipeline.make(bad_inputs.picture(2500, 40), settings, fetch=False)
+    large = pipeline.make(bad_inputs.picture(2500, 40), settings, until="original", fetch=False)
     for name in ("photo.jpg", "depth.jpg"):
-        output = next(output for output in outputs.OUTPUTS if output.name == name)
+        output = next(output for output in ORIGINAL if output.name == name)
         output.write(large, tmp_path / name)
         assert Image.open(tmp_path / name).size == (2048, 33)
 

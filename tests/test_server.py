@@ -94,7 +94,7 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
     assert (made["step"], made["validated"], made["error"]) == ("original", [], None)
     assert (made["fraction"], made["stage"], made["message"], made["seconds_left"]) == (1.0, None, None, None)
     states = {step["name"]: step["state"] for step in made["steps"]}
-    assert states == {"upload": "done", "original": "waiting", "enhanced": "unavailable", "final": "unavailable"}
+    assert states == {"upload": "done", "original": "waiting", "enhanced": "pending", "final": "unavailable"}
     assert all(stage["state"] == "done" and stage["seconds"] >= 0 for stage in made["stages"])
     assert [report["stage"] for report in made["report"]] == ["photo", "depth", "points", "mesh"]
     assert all(report["backend"] and report["reason"] for report in made["report"])
@@ -232,9 +232,11 @@ def test_validate_run_again_and_the_conflicts(client: TestClient) -> None:
     refused(client.post(validate, json={"step": "nonsense"}), 422, "request")
     refused(client.post(validate, content=b"{", headers={"Content-Type": "application/json"}), 422, "request")
     done = client.post(validate, json={"step": "original"}).json()
-    assert (done["state"], done["step"], done["validated"]) == ("done", "original", ["original"])
+    assert (done["state"], done["step"], done["validated"]) == ("queued", "enhanced", ["original"])
     assert done["steps"][1]["state"] == "done"
     refused(client.post(validate, json={"step": "original"}), 409, "job")
+    refused(client.post(rerun, json={"step": "original"}), 409, "job")  # while it is made
+    assert finished(client, job_id)["step"] == "enhanced"
     # What is validated can be made again, and waits to be validated again.
     answer = client.post(rerun, json={"step": "original", "settings": {"triangles": 2000}})
     assert answer.status_code == 200
@@ -430,10 +432,11 @@ def test_the_examples_can_be_seen_and_tried(client: TestClient) -> None:
 def test_settings_come_with_what_a_slider_needs(client: TestClient) -> None:
     schema = client.get("/api/v1/settings").json()
     assert list(schema["properties"]) == [name for group in schema["groups"] for name in group["settings"]]
-    assert [group["stage"] for group in schema["groups"]] == ["photo", "depth", "points", "mesh"]
+    stages = {"original": ["photo", "depth", "points", "mesh"], "enhanced": ["segments", "layers"]}
+    assert [group["stage"] for group in schema["groups"]] == [stage for group in stages.values() for stage in group]
     for group in schema["groups"]:
         assert group["label"]
-        assert group["step"] == "original"
+        assert group["stage"] in stages[group["step"]]
         for name in group["settings"]:
             assert schema["properties"][name]["stage"] == group["stage"]
             assert {"label", "unit", "step", "slider", "description"} <= set(schema["properties"][name])

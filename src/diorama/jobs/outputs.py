@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from diorama import atomic, export
 from diorama.export import ply
 
 if TYPE_CHECKING:
-    from diorama.types import Scene, UInt8
+    from diorama.types import Mesh, Scene, Step, UInt8
 
 VERSION = 1
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
@@ -28,6 +29,19 @@ it is one, too little to see behind things."""
 PREVIEW_POINTS = 250_000
 """Points that a phone turns smoothly."""
 
+COMPARED_PIXELS = 1024
+"""Long side of the pictures that compare a step with the one before it."""
+
+COMPARED_MOVE = (0.6, -0.2)
+"""Where their camera stands, as shares of the allowed travel to the right and down."""
+
+BACKGROUND = (24, 25, 28)
+"""Neutral and dark, sRGB: what isn't there is seen as such and doesn't glare."""
+
+HIGHLIGHT = (204, 60, 150)
+HIGHLIGHT_SHARE = 0.55
+"""Colour over what was imagined: hardly any photo has it, and no kind of colour vision takes it for grey."""
+
 
 @dataclass(frozen=True)
 class Output:
@@ -38,10 +52,14 @@ class Output:
     media_type: str
     download: bool  # offered for download, not only shown
     write: Callable[[Scene, Path], None]
+    before: bool = False  # shows the step before this one
 
 
-def make(scene: Scene, folder: Path, progress: Callable[[float], None]) -> None:
+def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: Scene | None = None) -> None:
     """Write every file of the scene's step into `folder`, which appears whole or not at all.
+
+    Args:
+        before: the scene of the step before; needed for every step but "original".
 
     Raises:
         InputError: the scene has no surface (the photo is transparent everywhere).
@@ -51,33 +69,36 @@ def make(scene: Scene, folder: Path, progress: Callable[[float], None]) -> None:
     with atomic.refusals(folder):
         try:
             temporary.mkdir(parents=True)
-            for number, output in enumerate(OUTPUTS):
-                progress(number / len(OUTPUTS))
-                output.write(scene, temporary / output.name)
-            _put(temporary, folder)
+            outputs = OUTPUTS[scene.step]
+            for number, output in enumerate(outputs):
+                progress(number / len(outputs))
+                shown = before if output.before else scene
+                assert shown is not None
+                output.write(shown, temporary / output.name)
+            _put(temporary, folder, scene.step)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _put(temporary: Path, folder: Path) -> None:
+def _put(temporary: Path, folder: Path, step: Step) -> None:
     """Rename `temporary` to `folder`, in the place of one from which files were taken away."""
-    if folder.exists() and not is_made(folder):
+    if folder.exists() and not is_made(folder, step):
         damaged = atomic.sibling(folder)
         folder.rename(damaged)
         shutil.rmtree(damaged, ignore_errors=True)
     try:
         temporary.rename(folder)
     except OSError:
-        if not is_made(folder):  # else another worker was faster: the same files
+        if not is_made(folder, step):  # else another worker was faster: the same files
             raise
 
 
-def is_made(folder: Path) -> bool:
+def is_made(folder: Path, step: Step) -> bool:
     """Whether all files of the step are there."""
-    return all((folder / output.name).is_file() for output in OUTPUTS)
+    return all((folder / output.name).is_file() for output in OUTPUTS[step])
 
 
-def listing(folder: Path, step: str) -> list[dict[str, Any]]:
+def listing(folder: Path, step: Step) -> list[dict[str, Any]]:
     """The files as the store keeps them; a name is ``<step>/<file>``."""
     return [
         {
@@ -87,7 +108,7 @@ def listing(folder: Path, step: str) -> list[dict[str, Any]]:
             "media_type": output.media_type,
             "download": output.download,
         }
-        for output in OUTPUTS
+        for output in OUTPUTS[step]
     ]
 
 
@@ -132,15 +153,85 @@ def _thumbnail(scene: Scene, path: Path) -> None:
 
     from diorama.render import render
 
-    camera = scene.camera
-    scale = min(1.0, THUMBNAIL_PIXELS / max(camera.width, camera.height))
-    size = max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
     middle = float(np.median(scene.points.z))
     # The camera moves right and up and turns back to the middle, so that the picture stays where it was.
     move = THUMBNAIL_MOVE * middle
     turn = float(np.degrees(np.arctan2(move, middle)))
-    view = render(scene, translate=(move, -move / 2, 0.0), rotate=(-turn / 2, -turn, 0.0), size=size)
+    view = render(
+        scene, translate=(move, -move / 2, 0.0), rotate=(-turn / 2, -turn, 0.0), size=_fitted(scene, THUMBNAIL_PIXELS)
+    )
     _write_jpeg(view.rgb, path, quality=85)
+
+
+def _moved_view(scene: Scene, path: Path) -> None:
+    """The scene from a camera that has moved by more than half of the allowed travel, looking the same way."""
+    from diorama.cuts import near_inverse_depth
+    from diorama.render import render
+
+    camera = scene.points.camera
+    travel = scene.settings.camera_travel / 100 * camera.diagonal / camera.fx / near_inverse_depth(scene.points)
+    right, down = (share * float(travel) for share in COMPARED_MOVE)
+    size = _fitted(scene, COMPARED_PIXELS)
+    view = render(scene, translate=(right, down, 0.0), size=size, background=BACKGROUND)
+    _write_jpeg(view.rgb, path, quality=90)
+
+
+def _imagined_view(scene: Scene, path: Path) -> None:
+    """The same view with all that was imagined in another colour."""
+    _moved_view(_highlighted(scene), path)
+
+
+def _highlighted(scene: Scene) -> Scene:
+    """The scene with a second, coloured copy of its texture below the first, for the imagined meshes."""
+    import cv2
+    import numpy as np
+
+    texture = scene.texture
+    scale = min(1.0, 2 * PAGE_PIXELS / max(texture.shape))  # as much as the view can show, and no more memory
+    if scale < 1:
+        size = max(1, round(texture.shape[1] * scale)), max(1, round(texture.shape[0] * scale))
+        texture = np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    coloured = (1 - HIGHLIGHT_SHARE) * texture + HIGHLIGHT_SHARE * np.array(HIGHLIGHT)
+    both = np.concatenate([texture, np.round(coloured).astype(np.uint8)])
+
+    def placed(mesh: Mesh) -> Mesh:
+        half = np.array([1, 0.5], np.float32)
+        return replace(mesh, uv=mesh.uv * half + (np.array([0, 0.5], np.float32) if mesh.imagined else 0))
+
+    return replace(scene, atlas=both, meshes=tuple(placed(mesh) for mesh in scene.meshes))
+
+
+def _coco(scene: Scene, path: Path) -> None:
+    from diorama.segment.coco import coco
+
+    assert scene.segments is not None
+    _write_json(coco(scene.segments, scene.photo), path)
+
+
+def _outlines(scene: Scene, path: Path) -> None:
+    from diorama.segment.polygons import outlines
+
+    assert scene.segments is not None
+    _write_json(outlines(scene.segments), path)
+
+
+def _annotated(scene: Scene, path: Path) -> None:
+    from diorama.segment.coco import annotated_picture
+
+    assert scene.segments is not None
+    _write_jpeg(annotated_picture(scene.photo, scene.segments), path, quality=92)
+
+
+def _write_json(value: Any, path: Path) -> None:
+    with atomic.writing(path) as file:
+        file.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _fitted(scene: Scene, longest: int) -> tuple[int, int]:
+    """(width, height) of the photo with a long side of at most `longest`."""
+    camera = scene.camera
+    scale = min(1.0, longest / max(camera.width, camera.height))
+    return max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
 
 
 def _write_jpeg(rgb: UInt8, path: Path, *, quality: int) -> None:
@@ -152,10 +243,25 @@ def _write_jpeg(rgb: UInt8, path: Path, *, quality: int) -> None:
         file.write(data.tobytes())
 
 
-OUTPUTS = (
-    Output("photo.jpg", "Photo", "image/jpeg", False, _photo),
-    Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
-    Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail),
-    Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
-    *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
-)
+_THUMBNAIL = Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail)
+
+OUTPUTS: dict[Step, tuple[Output, ...]] = {
+    "original": (
+        Output("photo.jpg", "Photo", "image/jpeg", False, _photo),
+        Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
+        _THUMBNAIL,
+        Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
+    ),
+    "enhanced": (
+        Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
+        Output("after.jpg", "Enhanced 3D, camera moved", "image/jpeg", False, _moved_view),
+        Output("imagined.jpg", "What was imagined", "image/jpeg", False, _imagined_view),
+        Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
+        _THUMBNAIL,
+        *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
+        Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
+        Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
+    ),
+}
+"""By step; `make` writes them in this order."""

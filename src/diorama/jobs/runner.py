@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -25,6 +25,9 @@ from diorama.errors import JobNotFoundError, StorageError
 from diorama.jobs import work
 from diorama.jobs.files import DataFolder
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
+
+if TYPE_CHECKING:
+    from diorama.types import Step
 
 log = logging.getLogger(__name__)
 
@@ -287,7 +290,10 @@ class Runner:
     def task(self, job: Job, claim: Claim) -> work.Task:
         """What the worker has to know."""
         folder = self.data.job(job.id)
-        return work.Task(claim, self.store.url, folder.path, folder.upload(job.upload), job.settings, "original")
+        upload = folder.upload(job.upload)
+        kept = frozenset(result["folder"] for result in (job.results or {}).values())
+        step = cast("Step", job.step)
+        return work.Task(claim, self.store.url, folder.path, upload, job.settings, step, job.edits or {}, kept)
 
     def worker_pids(self) -> list[int]:
         """Process ids of the workers that run."""

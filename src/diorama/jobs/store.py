@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, select, update
+from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -61,8 +61,15 @@ class Job(Base):
     run: Mapped[int] = mapped_column(default=0)  # counts claims
     deaths: Mapped[int] = mapped_column(default=0)  # workers that died on it since it was asked for
     progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `work.Reporter` writes it
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # of the last success
+    results: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by step: the last
+    edits: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by segmentation's key
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # `error_record`
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What was made in the job's step; while that is made for the first time, in the one before it."""
+        results = self.results or {}
+        return results.get(self.step) or next(reversed(results.values()), None)
 
 
 _QUEUED = select(func.count()).where(Job.state == "queued")
@@ -96,11 +103,37 @@ class Store:
             event.listen(self._engine, "connect", _prepare_sqlite)
 
     def create_tables(self) -> None:
-        """Make the tables where they aren't there; two processes may do so at once."""
+        """Make the tables where they aren't there, and the columns that an older version's lack; two processes may do
+        so at once."""
+        table = Job.metadata.tables[Job.__tablename__]
         with self._write() as connection:
-            connection.execute(CreateTable(Job.metadata.tables[Job.__tablename__], if_not_exists=True))
-            for index in Job.metadata.tables[Job.__tablename__].indexes:
+            connection.execute(CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
                 connection.execute(CreateIndex(index, if_not_exists=True))
+        with _translated(self._engine):
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Bring the table of an older version up to date: it had one result a job, of step "original"."""
+        for name in ("results", "edits"):
+            columns = self._columns()
+            if name in columns:
+                continue
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {name} JSON"))
+                    if name == "results" and "result" in columns:
+                        connection.execute(
+                            text(
+                                "UPDATE jobs SET results = json_object('original', json(result)) WHERE result NOT NULL"
+                            )
+                        )
+            except SQLAlchemyError:
+                if name not in self._columns():  # else another process was faster
+                    raise
+
+    def _columns(self) -> set[str]:
+        return {column["name"] for column in inspect(self._engine).get_columns(Job.__tablename__)}
 
     def close(self) -> None:
         """Close the connections."""
@@ -180,16 +213,34 @@ class Store:
             )
         return self.get(job_id)
 
-    def rerun(self, job_id: str, step: str, settings: dict[str, Any], *, validated: list[str], limit: int) -> Job:
-        """Make a step again with other settings; what was made stays until the new result is there.
+    def rerun(
+        self,
+        job_id: str,
+        step: str,
+        settings: dict[str, Any],
+        *,
+        validated: list[str],
+        limit: int,
+        edits: dict[str, Any] | None = None,
+        seen: int | None = None,
+    ) -> Job:
+        """Make a step again with other settings or edits; what was made stays until the new result is there.
+
+        Args:
+            edits: the job's edits from now on; as they are where None.
+            seen: the revision of the job to which the request refers; any where None.
 
         Raises:
             JobNotFoundError: there is no such job.
-            JobError: the job is queued or running.
+            JobError: the job is queued or running, or has changed since `seen`.
             QueueFullError: `limit` jobs wait already.
         """
         rests = (Job.id == job_id) & Job.state.in_(FINISHED)
+        if seen is not None:
+            rests &= Job.revision == seen
         values = _requeued(step) | {"settings": settings, "validated": validated, "error": None}
+        if edits is not None:
+            values["edits"] = edits
         with self._session() as session:
             changed = session.execute(update(Job).where(rests).values(_stamped(values))).rowcount  # type: ignore[attr-defined]
             if changed:
@@ -244,8 +295,13 @@ class Store:
         return self._change(_held(claim), progress=progress)
 
     def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
-        """The step is made and waits for the user."""
-        return self._change(_held(claim), state="waiting", result=result, owner=None, deaths=0)
+        """The step that `result` names is made and waits for the user."""
+        # Whoever holds the claim is the only one to write results, so nothing is lost between reading and writing.
+        with self._session() as session:
+            results = session.scalar(select(Job.results).where(_held(claim))) or {}
+        others = {name: made for name, made in results.items() if name != result["step"]}
+        results = {**others, result["step"]: result}  # the newest last
+        return self._change(_held(claim), state="waiting", results=results, owner=None, deaths=0)
 
     def fail(self, claim: Claim, error: dict[str, Any]) -> bool:
         """The step can't be made."""
@@ -275,16 +331,18 @@ class Store:
         lost = [row for row in running if (row.heartbeat or 0) < silent_since or not lives(row.owner)]
         return sum(self.give_back(Claim(row.id, row.owner, row.run)) for row in lost)
 
-    def typical_seconds(self, processing_size: int, sample: int = 8) -> dict[str, float]:
-        """Median seconds by stage of the last jobs at this processing size, of stages that were really made."""
-        recent = select(Job.progress, Job.settings).where(Job.result.is_not(None)).order_by(Job.updated.desc())
+    def typical_seconds(self, step: str, processing_size: int, sample: int = 8) -> dict[str, float]:
+        """Median seconds by stage of the last jobs' results of `step` at this processing size, of stages that were
+        really made."""
+        recent = select(Job.results).where(Job.results.is_not(None)).order_by(Job.updated.desc())
         with self._session() as session:
-            rows = session.execute(recent.limit(sample)).all()
+            rows = session.scalars(recent.limit(sample)).all()
         seconds: dict[str, list[float]] = {}
-        for progress, settings in rows:
-            if settings.get("processing_size") != processing_size:
+        for results in rows:
+            result = (results or {}).get(step, {})
+            if result.get("settings", {}).get("processing_size") != processing_size:
                 continue
-            for stage in progress.get("stages", []):
+            for stage in result.get("stages", []):
                 if stage["state"] == "done" and not stage["reused"] and stage["seconds"] is not None:
                     seconds.setdefault(stage["name"], []).append(stage["seconds"])
         return {name: statistics.median(values) for name, values in seconds.items()}

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from diorama.errors import DioramaError, StorageError
 from diorama.jobs import outputs
 from diorama.jobs.files import JobFolder
 from diorama.jobs.store import Claim, Store, error_record
-from diorama.settings import STAGE_NAMES, Settings
+from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.bundle import Checkpoints
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TYPICAL_SECONDS = {"photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "files": 3.0}
+TYPICAL_SECONDS = {
+    "photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "segments": 2.0, "layers": 6.0, "files": 3.0
+}  # fmt: skip
 """Shares of a step until the store knows better: a 12 megapixel photo at the default settings on 2 cores."""
 
 REPORT_SECONDS = 0.2
@@ -55,6 +57,8 @@ class Task:
     upload: Path
     settings: dict[str, Any]
     step: Step
+    edits: dict[str, Any] = field(default_factory=dict)  # of segments, by the segmentation's key
+    kept: frozenset[str] = frozenset()  # folders of the results that the job lists
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,18 @@ class ClaimLostError(Exception):
     """The job was deleted, or given to another worker: stop."""
 
 
-def stage_labels() -> dict[str, str]:
+def stage_labels(step: Step) -> dict[str, str]:
     """Every stage of a step in order, with a sentence for the person who waits."""
     from diorama.pipeline import STAGE_MESSAGES
 
-    return {**{str(name): STAGE_MESSAGES[name] for name in STAGE_NAMES}, FILES: FILES_MESSAGE}
+    return {**{str(name): STAGE_MESSAGES[name] for name in STEP_STAGES[step]}, FILES: FILES_MESSAGE}
+
+
+def earlier_stages(step: Step) -> dict[str, str]:
+    """The stages of the steps before `step`, in order, with their sentences."""
+    from diorama.pipeline import STAGE_MESSAGES, STEPS
+
+    return {str(name): STAGE_MESSAGES[name] for s in STEPS[: STEPS.index(step)] for name in STEP_STAGES[s]}
 
 
 def start() -> None:
@@ -136,20 +147,21 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
 
     folder = JobFolder(task.folder)
     settings = Settings.parse(task.settings)
-    reporter = Reporter(store, task.claim, settings)
+    reporter = Reporter(store, task.claim, settings, task.step)
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter)
     scene = pipeline.make(
         task.upload, settings, until=task.step, fetch=False, progress=reporter, checkpoints=checkpoints
     )
     target = folder.outputs / f"{task.step}-{checkpoints.key}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)
-    if outputs.is_made(target):
+    if outputs.is_made(target, task.step):
         reporter.reuse(FILES, 0.0)
     else:
-        outputs.make(scene, target, lambda share: reporter(FILES, share, FILES_MESSAGE))
+        outputs.make(scene, target, lambda share: reporter(FILES, share, FILES_MESSAGE), checkpoints.before(scene))
     reporter(FILES, 1.0, FILES_MESSAGE)
-    folder.prune(used={*checkpoints.used, target})
-    return _result(scene, target, task.step)
+    folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
+    made = _result(scene, target, task.step)
+    return made | {"stages": reporter.stages(), "keys": checkpoints.keys, "settings": settings.model_dump(mode="json")}
 
 
 def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
@@ -157,6 +169,9 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
     numbers = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy", "width", "height", "fov_x", "source")}
     return {
         "step": step,
+        "meshes": len(scene.meshes),
+        "segments": None if scene.segments is None else len(scene.segments.items),
+        "imagined": None if scene.atlas is None else scene.imagined,
         "report": [
             {
                 "stage": report.stage,
@@ -184,23 +199,44 @@ class Watched:
     def __init__(self, checkpoints: Checkpoints, reporter: Reporter) -> None:
         self._checkpoints = checkpoints
         self._reporter = reporter
+        self._mesh: Any = None
         self.used: set[Path] = set()
-        self.key = ""
+        self.keys: dict[str, str] = {}  # by stage
+
+    @property
+    def key(self) -> str:
+        """Of the last stage."""
+        return next(reversed(self.keys.values()))
 
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
         kept = self._checkpoints.load(stage, key)
         folder = self._use(stage, key)
-        if kept is not None:
+        if kept is None:
+            self._reporter.begin(stage)
+        else:
             self._reporter.reuse(stage, kept[1].seconds)
+            self._keep(stage, kept[0])
             os.utime(folder)  # used just now: pruning takes the others first
         return kept
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
         self._use(stage, key)
+        self._keep(stage, record)
         self._checkpoints.save(stage, key, record, report)
 
+    def before(self, scene: Scene) -> Scene | None:
+        """The scene of step "original" from which this one was made."""
+        if scene.step == "original":
+            return None
+        _, meshes = self._mesh
+        return replace(scene, step="original", meshes=meshes, segments=None, atlas=None)
+
+    def _keep(self, stage: str, record: object) -> None:
+        if stage == "mesh":
+            self._mesh = record
+
     def _use(self, stage: str, key: str) -> Path:
-        self.key = key
+        self.keys[stage] = key
         folder = self._checkpoints.root / f"{stage}-{key}"
         self.used.add(folder)
         return folder
@@ -209,16 +245,18 @@ class Watched:
 class Reporter:
     """Progress of one run, written to the store: stages, the share of the step that is done, when it should end."""
 
-    def __init__(self, store: Store, claim: Claim, settings: Settings) -> None:
+    def __init__(self, store: Store, claim: Claim, settings: Settings, step: Step) -> None:
         self._store = store
         self._claim = claim
         self._started = time.time()
         self._stage_started = self._started
         self._written = 0.0
-        self._typical = TYPICAL_SECONDS | store.typical_seconds(settings.processing_size)
+        self._typical = TYPICAL_SECONDS | store.typical_seconds(step, settings.processing_size)
+        # What earlier steps have made is there, as a rule: their stages only show when one has to be made again.
+        self._earlier = earlier_stages(step)
         self._stages: dict[str, dict[str, Any]] = {
-            name: {"name": name, "label": label, "state": "pending", "seconds": None, "reused": False}
-            for name, label in stage_labels().items()
+            name: {"name": name, "label": label, "state": "pending", "seconds": None, "reused": name in self._earlier}
+            for name, label in (self._earlier | stage_labels(step)).items()
         }
 
     def __call__(self, stage: str, share: float, message: str) -> None:
@@ -236,8 +274,20 @@ class Reporter:
             entry["state"], changed = "done", True
             if not entry["reused"]:
                 entry["seconds"] = round(time.time() - self._stage_started, 3)
+        if stage in self._earlier and entry["reused"]:
+            return
         if changed or time.time() - self._written >= REPORT_SECONDS:
             self._write(stage, min(max(share, 0.0), 1.0), message)
+
+    def begin(self, stage: str) -> None:
+        """The stage's result is not there: it is made now."""
+        if self._stages[stage]["reused"]:
+            self._stages[stage]["reused"] = False
+            self._write(stage, 0.0, self._earlier[stage])
+
+    def stages(self) -> list[dict[str, Any]]:
+        """The stages of the step, and those of earlier ones that had to be made again."""
+        return [entry for name, entry in self._stages.items() if name not in self._earlier or not entry["reused"]]
 
     def reuse(self, stage: str, seconds: float) -> None:
         """The stage's result is there already; making it took `seconds`."""
@@ -259,7 +309,7 @@ class Reporter:
             "message": message,
             "fraction": round(seen, 4),
             "ends": self._written + (total - done) * pace,
-            "stages": list(self._stages.values()),
+            "stages": self.stages(),
         }
         try:
             held = self._store.report(self._claim, progress)

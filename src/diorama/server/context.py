@@ -85,14 +85,19 @@ def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:
     """Settings from a request. Depth is a model's name here: a path would be one on the server.
 
     Raises:
-        SettingsError: a name or value is wrong, or the depth model unknown.
+        SettingsError: a name or value is wrong, or the depth model or inpainter unknown.
     """
-    from diorama import depth
+    from diorama import depth, inpaint
 
     settings = base.changed(**changes)
     names = ["auto", *(model.name for model in depth.models())]
     if settings.depth not in names:
         raise SettingsError(
             f"There is no depth model named '{settings.depth[:60]}'.", hint=f"Use one of: {', '.join(names)}."
+        )
+    names = ["auto", *(model.name for model in inpaint.models())]
+    if settings.inpaint not in names:
+        raise SettingsError(
+            f"There is no inpainter named '{settings.inpaint}'.", hint=f"Use one of: {', '.join(names)}."
         )
     return settings

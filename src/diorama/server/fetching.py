@@ -16,7 +16,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 3.0
 """Without a network the bundled network serves, and whoever waits for an answer should not wait long."""
 
-WANTED = ("midas-v21-small",)
+WANTED = ("midas-v21-small", "migan")
+"""The depth model first: every photo waits for depth, and sees the inpainter only in step 3."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Download:
 
 
 class Fetcher:
-    """Fetches the weights that `depth="auto"` prefers, one after the other, in one thread."""
+    """Fetches the weights that "auto" prefers, one after the other, in one thread."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from diorama import __version__, pipeline
-from diorama.errors import DioramaError, JobError, JobNotFoundError
+from diorama.errors import DioramaError, JobError, JobNotFoundError, SettingsError
 from diorama.jobs.store import FINISHED, Job
 from diorama.server import events, header, limits, problems
 from diorama.server.context import PREFIX, Context, context_of, web_settings
@@ -31,7 +31,7 @@ from diorama.server.schemas import (
     RerunIn,
     ValidateIn,
 )
-from diorama.settings import STAGE_NAMES, Settings
+from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.depth import ModelInfo
@@ -216,11 +216,22 @@ def rerun_step(job_id: str, body: RerunIn, context: Shared) -> Any:
             f"Step '{body.step}' can't be made by this version.", hint=f"Run again: {', '.join(pipeline.STEPS)}."
         )
     job = context.store.get(job_id)
-    settings = web_settings(Settings.parse(job.settings), body.settings)
+    before = Settings.parse(job.settings)
+    settings = web_settings(before, body.settings)
     earlier = pipeline.STEPS[: pipeline.STEPS.index(body.step)]
-    validated = [name for name in job.validated if name in set[str](earlier)]
+    for step in earlier:
+        if step not in job.validated:
+            raise JobError(
+                f"Step '{body.step}' can't be made: step '{step}' is not validated.", hint=f"Validate '{step}' first."
+            )
+        changed = [n for s in STEP_STAGES[step] for n, v in settings.of_stage(s).items() if getattr(before, n) != v]
+        if changed:
+            raise SettingsError(
+                f"Setting '{changed[0]}' belongs to step '{step}'.", hint=f"Run step '{step}' again with it."
+            )
+    validated = [step for step in earlier if step in job.validated]
     job = context.store.rerun(
-        job_id, body.step, settings.model_dump(mode="json"), validated=validated, limit=context.max_queued
+        job_id, body.step, settings.model_dump(mode="json"), validated=[*validated], limit=context.max_queued
     )
     context.runner.wake()
     return context.view(job)
@@ -247,7 +258,7 @@ def get_file(
 ) -> Response:
     """A file by its name in the job's `files`, with `ETag`, `Content-Length` and ranges."""
     job = context.store.get(job_id)
-    result = job.result or {}
+    result = (job.results or {}).get(name.partition("/")[0], {})
     entry = next((file for file in result.get("files", []) if file["name"] == name), None)
     if entry is None:
         raise JobNotFoundError(f"This job has no file '{name[:80]}'.", hint="The job's `files` lists what there is.")
@@ -339,15 +350,16 @@ def _thumbnail(path: Path) -> bytes:
 )
 def get_settings() -> dict[str, Any]:
     """The JSON schema of the settings. Each has `label`, `unit`, `step` (of its slider), `slider` and `stage`;
-    `groups` lists the stages in order, with the names of their settings."""
+    `groups` lists the stages in order, each with its step and the names of its settings."""
     groups = [
         {
             "stage": stage,
-            "step": "original",
+            "step": step,
             "label": pipeline.STAGE_MESSAGES[stage],
             "settings": list(Settings().of_stage(stage)),
         }
-        for stage in STAGE_NAMES
+        for step, stages in STEP_STAGES.items()
+        for stage in stages
     ]
     return {**Settings.model_json_schema(), "groups": groups}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
@@ -78,6 +78,26 @@ class FileOut(BaseModel):
     download: bool = Field(description="Offered for download, not only shown in the page.")
 
 
+class ResultOut(BaseModel):
+    """What a finished step has made."""
+
+    current: bool = Field(
+        description="It was made from the present result of the step before. If not, it is made again when that one "
+        "is validated; its files stay until then."
+    )
+    files: list[FileOut]
+    report: list[ReportOut] = Field(description="What each stage did, from the photo on.")
+    warnings: list[str]
+    settings: dict[str, Any] = Field(description="All settings with which it was made.")
+    camera: CameraOut
+    units: Literal["relative", "metric"]
+    triangles: int
+    points: int
+    meshes: int | None = Field(description="How many named meshes the scene has.")
+    segments: int | None = Field(description="How many segments were found; from step `enhanced` on.")
+    imagined: float | None = Field(description="Area that was imagined, as a share of the photo's.")
+
+
 class JobOut(BaseModel):
     """A photo on its way through the steps."""
 
@@ -103,7 +123,8 @@ class JobOut(BaseModel):
     units: Literal["relative", "metric"] | None
     triangles: int | None
     points: int | None
-    files: list[FileOut]
+    files: list[FileOut] = Field(description="Of the step shown; `results` has those of every finished step.")
+    results: dict[Step, ResultOut] = Field(description="Every finished step's result, in the steps' order.")
 
 
 class JobsOut(BaseModel):
@@ -172,7 +193,6 @@ def job_out(store: Store, job: Job, prefix: str) -> JobOut:
     progress, result = job.progress or {}, job.result or {}
     running = job.state == "running"
     stages = progress.get("stages") if job.state != "queued" else None
-    files = [FileOut(url=f"{prefix}/{job.id}/files/{file['name']}", **file) for file in result.get("files", [])]
     values = {
         "id": job.id,
         "name": job.name,
@@ -187,7 +207,7 @@ def job_out(store: Store, job: Job, prefix: str) -> JobOut:
         "fraction": _fraction(job),
         "seconds_left": _seconds_left(progress) if running else None,
         "queue_position": store.queue_position(job) if job.state == "queued" else None,
-        "stages": stages or _pending_stages(),
+        "stages": stages or _pending_stages(job),
         "settings": job.settings,
         "warnings": result.get("warnings", []),
         "error": problems.of_record(job.error) if job.error else None,
@@ -196,15 +216,44 @@ def job_out(store: Store, job: Job, prefix: str) -> JobOut:
         "units": result.get("units"),
         "triangles": result.get("triangles"),
         "points": result.get("points"),
-        "files": files,
+        "files": _files(job, result, prefix),
+        "results": _results(job, prefix),
     }
     return JobOut.model_validate(values)
 
 
-def _pending_stages() -> list[StageOut]:
+def _files(job: Job, result: dict[str, Any], prefix: str) -> list[FileOut]:
+    return [FileOut(url=f"{prefix}/{job.id}/files/{file['name']}", **file) for file in result.get("files", [])]
+
+
+def _results(job: Job, prefix: str) -> dict[str, dict[str, Any]]:
+    made = job.results or {}
+    results: dict[str, dict[str, Any]] = {}
+    for step in ALL_STEPS:
+        if step in made:
+            result = made[step]
+            files = _files(job, result, prefix)
+            absent = dict.fromkeys(("meshes", "segments", "imagined"))  # in results of older versions
+            results[step] = absent | {"settings": {}} | result | {"files": files, "current": is_current(made, step)}
+    return results
+
+
+def is_current(results: dict[str, Any], step: Step) -> bool:
+    """Whether a result was made from the present results of the steps before it."""
+    keys = results[step].get("keys", {})
+    earlier = STEPS[: STEPS.index(step)]
+    return all(
+        keys.get(stage) == key
+        for name in earlier
+        if name in results
+        for stage, key in results[name].get("keys", {}).items()
+    )
+
+
+def _pending_stages(job: Job) -> list[StageOut]:
     return [
         StageOut(name=name, label=label, state="pending", seconds=None, reused=False)
-        for name, label in work.stage_labels().items()
+        for name, label in work.stage_labels(cast("Step", job.step)).items()
     ]
 
 
@@ -221,6 +270,8 @@ def _steps(job: Job) -> list[StepOut]:
             state = "running"
         elif name == job.step and job.state == "waiting":
             state, note = "waiting", "Finished: look at it, then validate it or change settings."
+        elif name != job.step and name in (job.results or {}):
+            note = "Made before; it follows when the step before it is validated."
         elif name == job.step and job.state == "failed":
             note = job.error["detail"] if job.error else ""
         steps.append(StepOut(name=name, label=label, state=state, note=note))
