@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from diorama import inpaint, networks, weights
-from diorama.errors import ModelError, UnknownModelError, WeightsMissingError
+from diorama.errors import DownloadError, ModelError, UnknownModelError, WeightsMissingError
 from diorama.inpaint import windows
 
 GREEN = (40, 200, 60)
@@ -183,6 +183,42 @@ def test_auto_takes_the_best_whose_weights_are_here(install: Install) -> None:
     assert rows["migan"].available
     assert rows["migan"].bytes > 0
     assert not rows["openai"].available
+
+
+def test_weights_are_fetched_where_that_is_allowed(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, *_: object, **__: object) -> Path:
+        asked.append(name)
+        return install(name, GRAPHS[name]())
+
+    monkeypatch.setattr(weights, "fetch", fetch)
+    monkeypatch.setattr(weights, "is_offline", lambda: False)
+    assert inpaint.choose("lama", fetch=True)[0] == "lama"
+    assert inpaint.choose(fetch=True) == ("migan", "migan is the best inpainter whose weights are here.")
+    assert inpaint.choose(fetch=True)[0] == "migan"
+    assert asked == ["lama", "migan"]
+
+
+def test_a_network_that_fails_once_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str, *_: object, **__: object) -> Path:
+        asked.append(name)
+        raise DownloadError("Nobody answers.", hint="Wait.")
+
+    monkeypatch.setattr(weights, "_unreachable", {})
+    monkeypatch.setattr(weights, "fetch", fetch)
+    inpaint.choose(fetch=True)
+    assert asked == []  # offline
+    monkeypatch.setattr(weights, "is_offline", lambda: False)
+    for _ in range(2):
+        name, reason = inpaint.choose(fetch=True)
+        assert name == "bundled"
+        assert "Nobody answers." in reason
+    assert asked == ["migan"]
+    with pytest.raises(DownloadError):
+        inpaint.choose("migan", fetch=True)
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))

@@ -14,8 +14,11 @@ import diorama
 from conftest import PhotoPath
 from diorama.bundle import Checkpoints
 from diorama.errors import PhotoError, SettingsError
+from diorama.pipeline import STEPS
 from diorama.render import render
-from diorama.settings import STAGE_NAMES, Settings
+from diorama.settings import STAGE_NAMES, STEP_STAGES, Settings
+from diorama.types import Scene
+from scenes import same
 
 SMALL = Settings(processing_size=192, texture_size=256)
 
@@ -36,9 +39,10 @@ class Memory:
 
 
 def test_a_photo_becomes_a_scene_that_repeats_it(photo_path: PhotoPath) -> None:
-    scene = diorama.make(photo_path("coffee"), fetch=False)
+    scene = diorama.make(photo_path("coffee"), until="original", fetch=False)
     assert scene.step == "original"
-    assert [stage.stage for stage in scene.report] == list(STAGE_NAMES)
+    assert [stage.stage for stage in scene.report] == list(STEP_STAGES["original"])
+    assert (scene.segments, scene.atlas, scene.imagined) == (None, None, 0)
     assert scene.depth.model == "bundled"
     assert len(scene.meshes[0].faces) <= scene.settings.triangles
     view = render(scene)
@@ -46,6 +50,29 @@ def test_a_photo_becomes_a_scene_that_repeats_it(photo_path: PhotoPath) -> None:
     assert 10 * np.log10(255**2 / error) > 32
     assert (view.alpha == 255).mean() > 0.995
     assert any("focal length" in warning for warning in scene.warnings)
+
+
+def test_the_last_step_is_the_default(photo_path: PhotoPath) -> None:
+    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False)
+    assert scene.step == STEPS[-1] == "enhanced"
+    assert [stage.stage for stage in scene.report] == list(STAGE_NAMES)
+    assert scene.segments is not None
+    assert scene.atlas is scene.texture
+    assert 0 < scene.imagined < 1
+    assert any(mesh.imagined for mesh in scene.meshes)
+    assert any(mesh.alpha is not None for mesh in scene.meshes)
+
+
+def test_an_enhanced_scene_survives_the_disk(photo_path: PhotoPath, tmp_path: Path) -> None:
+    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path / "stages"))
+    scene.save(tmp_path / "x.diorama")
+    loaded = Scene.load(tmp_path / "x.diorama")
+    again = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path / "stages"))
+    for other in (loaded, again):
+        assert same(other.segments, scene.segments)
+        assert same(other.meshes, scene.meshes)
+        assert same(other.atlas, scene.atlas)
+        assert (other.step, other.imagined) == ("enhanced", scene.imagined)
 
 
 def test_every_kind_of_source_gives_the_same_scene(photo_path: PhotoPath) -> None:
@@ -74,14 +101,17 @@ def test_finished_stages_are_not_made_again(photo_path: PhotoPath) -> None:
     assert again.report == first.report
     # A changed setting makes its own stage and those after it, and the old results stay.
     diorama.make(path, SMALL.changed(triangles=5000), fetch=False, checkpoints=memory)
-    assert memory.saved[4:] == ["mesh"]
+    later = ["mesh", "segments", "layers"]
+    assert memory.saved[6:] == later
     diorama.make(path, SMALL.changed(depth_range=6), fetch=False, checkpoints=memory)
-    assert memory.saved[5:] == ["points", "mesh"]
+    assert memory.saved[9:] == ["points", *later]
+    diorama.make(path, SMALL.changed(border=0.5), fetch=False, checkpoints=memory)
+    assert memory.saved[13:] == ["layers"]
     diorama.make(path, SMALL, fetch=False, checkpoints=memory)
-    assert len(memory.saved) == 7
+    assert len(memory.saved) == 14
     # Another photo is never taken for this one.
     diorama.make(photo_path("chelsea"), SMALL, fetch=False, checkpoints=memory)
-    assert memory.saved[7:] == list(STAGE_NAMES)
+    assert memory.saved[14:] == list(STAGE_NAMES)
 
 
 def test_a_run_goes_on_from_the_folder_of_one_that_was_cut_off(photo_path: PhotoPath, tmp_path: Path) -> None:
@@ -131,8 +161,8 @@ def test_transparent_parts_are_left_out(photo_path: PhotoPath) -> None:
 
 
 def test_clear_errors(photo_path: PhotoPath) -> None:
-    with pytest.raises(SettingsError, match="enhanced"):
-        diorama.make(photo_path("coffee"), until="enhanced")
+    with pytest.raises(SettingsError, match="final"):
+        diorama.make(photo_path("coffee"), until="final")
     with pytest.raises(PhotoError):
         diorama.make(b"no picture at all")
     with pytest.raises(PhotoError, match="transparent"):
