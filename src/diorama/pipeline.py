@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -32,6 +33,7 @@ from diorama.types import (
     PointCloud,
     Progress,
     Scene,
+    SegmentEdit,
     Segments,
     StageReport,
     Step,
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     Source = str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Photo
+
+Edits = Sequence[SegmentEdit] | Mapping[str, Sequence[SegmentEdit]]
 
 T = TypeVar("T")
 
@@ -106,6 +110,7 @@ def make(
     fetch: bool = True,
     progress: Progress | None = None,
     checkpoints: CheckpointStore | None = None,
+    edits: Edits = (),
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -116,6 +121,7 @@ def make(
         fetch: whether missing weights of a better depth model may be downloaded (never when offline).
         progress: called as stages go on.
         checkpoints: where finished stages are kept and looked for.
+        edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
 
     Raises:
         InputError: the photo, a depth file or a setting can't be used.
@@ -137,7 +143,13 @@ def make(
     if (until or STEPS[-1]) == "original":
         return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
     segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings, fetch, run.progress))
-    layered = run.stage("layers", "", lambda: _layers(points, cuts, photo, segments, settings, fetch, run.progress))
+    chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
+    segments, said = _edited(segments, chosen, points)
+    layered = run.stage(
+        "layers",
+        _edits_identity(chosen),
+        lambda: _layers(points, cuts, photo, segments, said, settings, fetch, run.progress),
+    )
     return Scene(
         "enhanced",
         photo,
@@ -210,6 +222,7 @@ def _layers(
     cuts: Cuts,
     photo: Photo,
     segments: Segments,
+    said: tuple[str, ...],
     settings: Settings,
     fetch: bool,
     progress: Progress,
@@ -230,7 +243,19 @@ def _layers(
         return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
 
     layered, warnings = build(points, cuts, photo, segments, settings, fill)
-    return layered, name, reason, warnings
+    return layered, name, reason, said + warnings
+
+
+def _edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
+    if not edits:
+        return segments, ()
+    from diorama.segment.edit import apply_all
+
+    return apply_all(segments, edits, points)
+
+
+def _edits_identity(edits: tuple[SegmentEdit, ...]) -> str:
+    return json.dumps([asdict(edit) for edit in edits]) if edits else ""
 
 
 def _read(source: Source, settings: Settings) -> Photo:

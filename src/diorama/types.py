@@ -346,6 +346,20 @@ class Segments:
 
 
 @dataclass(frozen=True)
+class SegmentEdit:
+    """One change that a person made to the segments; `segment.edit.apply` carries it out."""
+
+    kind: Literal["rename", "merge", "split"]
+    ids: tuple[int, ...]  # one segment, or those to merge
+    name: str = ""  # rename: the new name
+    at: tuple[float, float] = (0.0, 0.0)  # split: (x, y) of the click, 0..1 over the photo
+
+    def __post_init__(self) -> None:
+        if not self.ids or not all(0 <= share <= 1 for share in self.at):
+            raise ValueError(f"an edit needs a segment and a point of the photo, not {self}")
+
+
+@dataclass(frozen=True)
 class Layered:
     """Visible and imagined surfaces: what step 3 makes of the point grid."""
 

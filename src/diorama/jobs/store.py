@@ -247,6 +247,8 @@ class Store:
                 _refuse_overflow(session, limit)
                 session.commit()
         job = self.get(job_id)
+        if not changed and job.state in FINISHED:
+            raise JobError("The job has changed in the meantime.", hint="Look at it again, then try again.")
         if not changed:
             raise JobError(
                 f"The job is {job.state}: it can't be run again yet.", hint="Wait until it is finished, or delete it."

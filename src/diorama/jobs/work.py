@@ -27,7 +27,7 @@ from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.bundle import Checkpoints
-    from diorama.types import Scene, StageReport, Step
+    from diorama.types import Scene, SegmentEdit, StageReport, Step
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +142,16 @@ def unforeseen(error: Exception) -> DioramaError:
     )
 
 
+def edits_of(records: dict[str, Any]) -> dict[str, list[SegmentEdit]]:
+    """The edits by the segmentation's key, from what the store keeps."""
+    from diorama.types import SegmentEdit
+
+    return {
+        key: [SegmentEdit(e["kind"], tuple(e["ids"]), e["name"], (e["at"][0], e["at"][1])) for e in edits]
+        for key, edits in records.items()
+    }
+
+
 def _make(task: Task, store: Store) -> dict[str, Any]:
     from diorama import bundle, pipeline
 
@@ -150,7 +160,13 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     reporter = Reporter(store, task.claim, settings, task.step)
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter)
     scene = pipeline.make(
-        task.upload, settings, until=task.step, fetch=False, progress=reporter, checkpoints=checkpoints
+        task.upload,
+        settings,
+        until=task.step,
+        fetch=False,
+        progress=reporter,
+        checkpoints=checkpoints,
+        edits=edits_of(task.edits),
     )
     target = folder.outputs / f"{task.step}-{checkpoints.key}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)

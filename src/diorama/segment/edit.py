@@ -10,13 +10,42 @@ import numpy as np
 from diorama.cuts import near_inverse_depth
 from diorama.errors import InputError
 from diorama.segment.describe import boxes, clean_name, describe
-from diorama.types import Bool, Float32, Int32, PointCloud, Segment, Segments
+from diorama.types import Bool, Float32, Int32, PointCloud, Segment, SegmentEdit, Segments
 
 SPLIT_SIZE = 384
 """Long side at which a split is searched; its outline is then drawn at full size."""
 
 LEAST_PIXELS = 16
 """A smaller part is a slip of the hand, not a segment."""
+
+
+def apply(segments: Segments, edit: SegmentEdit, points: PointCloud) -> Segments:
+    """Carry out one edit.
+
+    Args:
+        points: of the same size; a split looks at their colours and depth.
+
+    Raises:
+        InputError: as `rename`, `merge` and `split`.
+    """
+    if edit.kind == "rename":
+        return rename(segments, edit.ids[0], edit.name)
+    if edit.kind == "merge":
+        return merge(segments, edit.ids)
+    height, width = segments.labels.shape
+    at = min(edit.at[0] * width, width - 1), min(edit.at[1] * height, height - 1)
+    return split(segments, edit.ids[0], at, points)
+
+
+def apply_all(segments: Segments, edits: Iterable[SegmentEdit], points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
+    """Carry out edits in order; those that don't fit these segments are left out, each with a warning."""
+    warnings = []
+    for edit in edits:
+        try:
+            segments = apply(segments, edit, points)
+        except InputError as error:
+            warnings.append(f"A change of the segments ({edit.kind}) was left out: {error.message}")
+    return segments, tuple(warnings)
 
 
 def rename(segments: Segments, id: int, name: str) -> Segments:

@@ -35,6 +35,7 @@ from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.depth import ModelInfo
+    from diorama.inpaint import InpainterInfo
     from diorama.server.fetching import Download
 
 api = APIRouter(prefix=PREFIX)
@@ -364,16 +365,20 @@ def get_settings() -> dict[str, Any]:
     return {**Settings.model_json_schema(), "groups": groups}
 
 
-@api.get("/models", response_model=ModelsOut, tags=["settings"], summary="Depth models")
+@api.get("/models", response_model=ModelsOut, tags=["settings"], summary="Models")
 def list_models(context: Shared) -> Any:
-    """The depth models, best first, and how the download of better ones goes."""
-    from diorama import depth
+    """The depth models and the inpainters, best first, and how the download of better ones goes."""
+    from diorama import depth, inpaint
 
-    rows = [_model(model, context.fetcher.download(model.name)) for model in depth.models()]
-    return ModelsOut(models=rows, offline=not context.fetcher.enabled)
+    download = context.fetcher.download
+    return ModelsOut(
+        models=[_model(model, download(model.name)) for model in depth.models()],
+        inpainters=[_model(model, download(model.name)) for model in inpaint.models()],
+        offline=not context.fetcher.enabled,
+    )
 
 
-def _model(model: ModelInfo, download: Download | None) -> ModelOut:
+def _model(model: ModelInfo | InpainterInfo, download: Download | None) -> ModelOut:
     state: ModelState = "missing"
     if model.available:
         state, download = "available", None

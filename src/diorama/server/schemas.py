@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 from diorama.jobs import work
 from diorama.jobs.store import FINISHED, Job, Store
 from diorama.pipeline import STEPS
+from diorama.segment.describe import LONGEST_NAME
 from diorama.server import problems
 from diorama.server.problems import Problem
-from diorama.types import Step
+from diorama.types import SegmentKind, Step
 
 JobState = Literal["queued", "running", "waiting", "done", "failed"]
 StepName = Literal["upload", "original", "enhanced", "final"]
@@ -159,9 +160,9 @@ class ExampleOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """A depth model."""
+    """A depth model or an inpainter."""
 
-    name: str = Field(description="The value of the setting `depth`.", examples=["bundled"])
+    name: str = Field(description="The value of the setting `depth` or `inpaint`.", examples=["bundled"])
     available: bool = Field(description="It can run now.")
     licence: str
     bytes: int = Field(description="Size of its weights.")
@@ -173,10 +174,57 @@ class ModelOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
-    """The depth models, best first."""
+    """The depth models and the inpainters, best first."""
 
     models: list[ModelOut]
+    inpainters: list[ModelOut]
     offline: bool = Field(description="Nothing is downloaded.")
+
+
+class SegmentOut(BaseModel):
+    """One thing in the photo."""
+
+    id: int
+    name: str = Field(examples=["Subject"])
+    kind: SegmentKind
+    area: float = Field(description="As a share of the photo's.")
+    box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1, 0..1 over the photo.")
+    near: float = Field(description="Distance of its nearest part, in scene units.")
+    far: float
+    neighbours: list[int] = Field(description="Ids of the segments that touch it.")
+    in_front_of: list[int] = Field(description="Those of its neighbours of which it hides a part.")
+    polygons: list[list[tuple[float, float]]] = Field(
+        description="Rings of points (x, y), 0..1 over the photo; holes are rings, too (even-odd rule)."
+    )
+
+
+class SegmentsOut(BaseModel):
+    """The things in the photo, as the finished step `enhanced` shows them."""
+
+    width: int = Field(description="Pixels at which the segments were found.")
+    height: int
+    segments: list[SegmentOut]
+    edits: int = Field(description="How many changes were asked for; the last one can be taken back.")
+
+
+class RenameIn(BaseModel):
+    """A segment's new name."""
+
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Coffee cup"])
+
+
+class MergeIn(BaseModel):
+    """Segments to be made one."""
+
+    ids: list[int] = Field(min_length=2, max_length=1000, description="The first one's name and id are kept.")
+
+
+class SplitIn(BaseModel):
+    """A segment, and a click on the part that becomes one of its own."""
+
+    id: int
+    x: float = Field(ge=0, le=1, description="From the photo's left edge to its right.")
+    y: float = Field(ge=0, le=1, description="From the photo's top edge to its bottom.")
 
 
 class HealthOut(BaseModel):
