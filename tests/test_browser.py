@@ -116,7 +116,7 @@ def test_a_photo_becomes_3d_and_is_validated(address: str, browser: Browser, cof
                 assert first == second or difference(views[first], views[second]) > 3, f"{first} looks like {second}"
         assert difference(show(page, "Mesh"), mesh) < 1
 
-        depth = page.locator(".compare-depth")
+        depth = page.locator(".compare-right")
         depth.scroll_into_view_if_needed()
         assert depth.evaluate("image => image.complete && image.naturalWidth") == 600
         assert colours(browsing.picture(page.locator(".compare"))) > 2000

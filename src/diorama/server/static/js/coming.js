@@ -1,4 +1,4 @@
-// Steps 3 and 4: what they will do, said plainly, until they are here.
+// What a step will do, said plainly, until the step before it is validated or it is part of this version.
 
 import { h, icon } from "./dom.js";
 import { fileUrl } from "./files.js";
@@ -8,8 +8,9 @@ import { S } from "./strings.js";
 
 export function comingPanel(step, job) {
   const T = S.coming[step];
-  const validated = job.validated.includes("original");
-  const thumbnail = fileUrl(job, "thumbnail.jpg");
+  const from = step === "final" ? "enhanced" : "original";
+  const validated = job.validated.includes(from);
+  const thumbnail = fileUrl(job, "thumbnail.jpg", from) ?? fileUrl(job, "thumbnail.jpg");
   const element = h(
     "div",
     { class: "coming" },
@@ -20,7 +21,7 @@ export function comingPanel(step, job) {
       h(
         "section",
         { class: "card coming-card" },
-        h("p", { class: "chip" }, S.coming.chip),
+        h("p", { class: "chip" }, T.chip),
         h(
           "ul",
           { class: "coming-list" },
@@ -45,9 +46,9 @@ export function comingPanel(step, job) {
             "p",
             { class: validated ? "notice ok" : "muted" },
             validated ? icon("check") : null,
-            h("span", {}, validated ? S.coming.validated : S.coming.notYet),
+            h("span", {}, validated ? T.validated : T.notYet),
           ),
-          h("a", { class: "button wide", href: jobUrl(job.id, "original") }, icon("left"), S.coming.back),
+          h("a", { class: "button wide", href: jobUrl(job.id, from) }, icon("left"), T.back),
         ),
       ),
     ),

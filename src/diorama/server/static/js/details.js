@@ -21,7 +21,13 @@ export function facts(job) {
   if (camera) rows.push([T.camera, T.fov(format.number(camera.fov_x, 1), sourceName(camera.source))]);
   if (job.units) rows.push([T.units, T[job.units] ?? job.units]);
   const depth = depthReport(job);
-  if (depth) rows.push([T.depth, depth.backend]);
+  if (depth && job.step === "original") rows.push([T.depth, depth.backend]);
+  if (job.step === "enhanced") {
+    const layers = job.report.find((stage) => stage.stage === "layers");
+    if (layers) rows.push([T.inpaint, layers.backend]);
+    if (job.meshes) rows.push([T.meshes, format.number(job.meshes)]);
+    if (job.imagined !== null) rows.push([T.imagined, T.imaginedShare(format.percent(job.imagined))]);
+  }
   return h(
     "section",
     { class: "card card-pad facts" },
@@ -35,7 +41,7 @@ export function facts(job) {
 }
 
 export function downloads(job) {
-  const files = job.files.filter((file) => file.download);
+  const files = job.files.filter((file) => file.download && file.name.startsWith(`${job.step}/`));
   return h(
     "section",
     { class: "card downloads" },
@@ -45,7 +51,7 @@ export function downloads(job) {
       {},
       files.map((file) => {
         const size = format.bytes(file.bytes);
-        const about = S.files[baseName(file)];
+        const about = S.filesOf[job.step]?.[baseName(file)] ?? S.files[baseName(file)];
         return h(
           "li",
           {},
@@ -72,9 +78,10 @@ export function downloads(job) {
   );
 }
 
+/** What ran, from the photo to the job's step. */
 export function report(job) {
   const T = S.report;
-  const label = (name) => job.stages.find((stage) => stage.name === name)?.label ?? name;
+  const label = (name) => T.stages[name] ?? name;
   const cell = (text) => text || T.none;
   const settings = (values) =>
     h(

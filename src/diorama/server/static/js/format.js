@@ -50,3 +50,9 @@ export function ago(iso, now = Date.now()) {
 
 export const moment = (iso) =>
   new Intl.DateTimeFormat(LANGUAGE, { dateStyle: "medium", timeStyle: "short" }).format(new Date(iso));
+
+/** A share from 0 to 1 in percent; never "0 %" of something that is there. */
+export function percent(share) {
+  if (share > 0 && share < 0.01) return "< 1 %";
+  return `${number(share * 100)} %`;
+}

@@ -57,4 +57,7 @@ export const ICONS = {
   plus: line('<path d="M12 5.5v13M5.5 12h13"/>'),
   question: line('<path d="M9.3 9.3a2.8 2.8 0 1 1 3.9 2.6c-.8.4-1.2.900-1.2 1.8M12 17v.01"/>'),
   grip: line('<path d="M9.5 7L4.5 12l5 5M14.5 7l5 5-5 5"/>'),
+  pen: line('<path d="M5 19l1-4L16 5l3 3L9 18zM14 7l3 3"/>'),
+  merge: line('<path d="M5 5c0 6 7 4 7 10v4M19 5c0 6-7 4-7 10M9 16.5l3 3 3-3"/>'),
+  split: line('<circle cx="6.5" cy="6.5" r="2.5"/><circle cx="6.5" cy="17.5" r="2.5"/><path d="M8.500 8L20 18M8.500 16L20 6"/>'),
 };

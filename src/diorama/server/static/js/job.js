@@ -3,7 +3,9 @@
 import * as api from "./api.js";
 import { comingPanel } from "./coming.js";
 import { announce, h } from "./dom.js";
+import { enhancedPanel } from "./enhanced.js";
 import { follow, isFinal } from "./events.js";
+import { atStep } from "./files.js";
 import { originalPanel } from "./original.js";
 import { photoPanel } from "./photo.js";
 import { failedPanel, progressPanel } from "./progress.js";
@@ -14,6 +16,7 @@ import { problemBox, setTitle, showSteps } from "./shell.js";
 import { S } from "./strings.js";
 
 const RETRY_MS = 3000;
+const AFTER = { original: "enhanced", enhanced: "final" };
 
 export function jobView(id, wantedStep) {
   const element = h("div", { class: "job wrap" });
@@ -23,12 +26,26 @@ export function jobView(id, wantedStep) {
   let stopFollowing = () => {};
   let timer = 0;
   let gone = false;
+  let editing = false; // segments were changed here, and the step is made again for that
 
   const actions = {
-    validate: async () => accept(await api.validate(id, "original")),
-    rerun: async (settings) => {
-      accept(await api.rerun(id, "original", settings));
-      if (step && step !== "original") go(jobUrl(id, "original"));
+    validate: async (made) => {
+      accept(await api.validate(id, made));
+      go(jobUrl(id, AFTER[made]));
+    },
+    rerun: async (made, settings) => {
+      accept(await api.rerun(id, made, settings));
+      if (step && step !== made) go(jobUrl(id, made));
+    },
+    /** Change segments: the step's panel stays while the scene follows. */
+    edit: async (request) => {
+      editing = true;
+      try {
+        accept(await request(id));
+      } catch (problem) {
+        editing = false;
+        throw problem;
+      }
     },
     remove,
   };
@@ -40,17 +57,20 @@ export function jobView(id, wantedStep) {
   function wantedKind() {
     const shown = shownStep();
     if (shown === "upload") return "photo";
-    if (shown !== "original") return shown;
-    if (job.state === "failed") return "failed";
-    return isFinal(job) ? "original" : "progress";
+    if (shown === "final") return "final";
+    const made = Boolean(job.results[shown]);
+    if (job.step !== shown) return made ? shown : shown === "enhanced" ? "before" : "progress";
+    if (job.state === "failed") return editing && made ? shown : "failed";
+    return isFinal(job) || (editing && made) ? shown : "progress";
   }
 
   const make = {
-    photo: () => photoPanel(job),
+    photo: () => photoPanel(atStep(job, "original")),
     progress: () => progressPanel(job),
     failed: () => failedPanel(job, actions),
     original: () => originalPanel(job, actions),
-    enhanced: () => comingPanel("enhanced", job),
+    enhanced: () => enhancedPanel(job, actions),
+    before: () => comingPanel("enhanced", job),
     final: () => comingPanel("final", job),
   };
 
@@ -61,23 +81,24 @@ export function jobView(id, wantedStep) {
     if (!isFinal(job)) startFollowing();
     show();
     if (before && !isFinal(before) && isFinal(job)) finished();
+    if (isFinal(job)) editing = false;
   }
 
   function finished() {
     if (job.state === "failed") announce(S.failed.live(job.error?.detail ?? S.failed.unknown));
-    else announce(S.progress.ready);
+    else announce(editing ? S.segments.updated : S.progress.ready[job.step]);
   }
 
   function show({ moved = false } = {}) {
     showSteps(job, shownStep());
     const kind = wantedKind();
-    const fresh = panel?.kind !== kind || (kind === "original" && panel.made !== job.updated && panel.stale(job));
+    const fresh = panel?.kind !== kind || panel.stale?.(job);
     if (fresh) {
       // Focus that would be lost with the old content, or waits on <main> for the new one, goes to the new heading.
       const at = document.activeElement;
       const waits = at?.id === "main" || (panel !== null && element.contains(at));
       panel?.destroy();
-      panel = { kind, made: job.updated, ...make[kind]() };
+      panel = { kind, ...make[kind]() };
       element.replaceChildren(panel.element);
       element.dataset.panel = kind;
       if (waits && !moved) element.querySelector("h1")?.focus({ preventScroll: true });

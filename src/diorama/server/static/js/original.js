@@ -1,25 +1,28 @@
 // Step 2: the scene in 3D, the depth map, the settings, the files; and the word to go on.
 
-import { models } from "./api.js";
 import { compareSlider } from "./compare.js";
 import { depthReport, downloads, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
-import { fileUrl } from "./files.js";
+import { atStep, fileUrl } from "./files.js";
 import { jobHead } from "./head.js";
-import { jobUrl } from "./router.js";
+import { watchModels } from "./models.js";
 import { settingsPanel } from "./settings.js";
 import { problemBox } from "./shell.js";
 import { S } from "./strings.js";
 import { viewerPanel } from "./viewer/panel.js";
+import { wordBox } from "./word.js";
 
-const MODELS_MS = 30000;
-const MODELS_ASKED = 40; // for 20 minutes: a download that takes longer is seen after a reload
-
-export function originalPanel(job, actions) {
+export function originalPanel(whole, actions) {
   const T = S.original;
-  const viewer = viewerPanel(job);
+  const job = atStep(whole, "original");
+  const urls = {
+    scene: fileUrl(job, "scene.glb"),
+    depth: fileUrl(job, "depth.jpg"),
+    points: fileUrl(job, "points_preview.ply"),
+  };
+  const viewer = viewerPanel(job, { scenes: [{ name: "original", urls }] });
   const settings = settingsPanel(job, actions);
-  const word = h("div", { class: "word card" });
+  const word = wordBox(whole, "original", actions);
   const notices = h("div", { class: "notices" });
   const element = h(
     "div",
@@ -28,25 +31,22 @@ export function originalPanel(job, actions) {
     h(
       "div",
       { class: "original-grid" },
-      h("div", { class: "original-main" }, viewer.element, word, notices, compareSection(job), facts(job)),
+      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), facts(job)),
       h("div", { class: "original-side" }, settings.element, downloads(job)),
     ),
     report(job),
   );
   const made = mark(job);
-  showWord(word, job, actions);
   showNotices(notices, job, settings, null, actions);
   const stopAsking = watchModels((list) => {
     settings.setModels(list);
-    showNotices(notices, job, settings, betterModel(job, list), actions);
+    showNotices(notices, job, settings, betterModel(job, list.models), actions);
   });
 
   return {
     element,
-    stale: (now) => mark(now) !== made,
-    update(now) {
-      showWord(word, now, actions);
-    },
+    stale: (now) => mark(atStep(now, "original")) !== made,
+    update: word.update,
     destroy() {
       stopAsking();
       viewer.destroy();
@@ -55,50 +55,7 @@ export function originalPanel(job, actions) {
 }
 
 /** What a panel shows of a job's result; it is built anew when this changes. */
-const mark = (job) => JSON.stringify([job.settings, job.report, job.files.map((file) => [file.name, file.bytes])]);
-
-function showWord(box, job, actions) {
-  const T = S.original;
-  const validated = job.validated.includes("original");
-  if (box.dataset.validated === String(validated)) return;
-  const before = box.dataset.validated;
-  box.dataset.validated = String(validated);
-  if (validated) {
-    const title = h("h2", { tabindex: "-1" }, icon("check"), T.validated);
-    box.replaceChildren(
-      h("div", { class: "word-text" }, title, h("p", { class: "muted" }, T.validatedText)),
-      h("a", { class: "button", href: jobUrl(job.id, "enhanced") }, T.next, icon("arrow")),
-    );
-    if (before === "false") title.focus({ preventScroll: true });
-    return;
-  }
-  const trouble = h("div", { class: "problems" });
-  const button = h(
-    "button",
-    {
-      type: "button",
-      class: "button primary",
-      id: "validate",
-      onclick: async () => {
-        button.disabled = true;
-        trouble.replaceChildren();
-        try {
-          await actions.validate();
-        } catch (problem) {
-          button.disabled = false;
-          trouble.replaceChildren(problemBox(problem));
-        }
-      },
-    },
-    T.validate,
-    icon("arrow"),
-  );
-  box.replaceChildren(
-    h("div", { class: "word-text" }, h("h2", {}, T.validateLead), h("p", { class: "muted" }, T.validateText)),
-    button,
-    trouble,
-  );
-}
+export const mark = (job) => JSON.stringify([job.settings, job.report, job.files.map((file) => [file.name, file.bytes])]);
 
 function compareSection(job) {
   const T = S.original;
@@ -110,7 +67,13 @@ function compareSection(job) {
     "section",
     { class: "compare-section card" },
     h("div", { class: "compare-head" }, h("h2", {}, T.compare), h("p", { class: "muted" }, T.compareLead)),
-    compareSlider({ photo, depth }, size),
+    compareSlider({
+      left: { url: photo, name: T.photo },
+      right: { url: depth, name: T.depth },
+      size,
+      label: T.compareLabel,
+      say: T.compareValue,
+    }).element,
     h(
       "p",
       { class: "legend" },
@@ -147,7 +110,7 @@ function showNotices(box, job, settings, better, actions) {
         onclick: async () => {
           again.disabled = true;
           try {
-            await actions.rerun({ depth: better.name });
+            await actions.rerun("original", { depth: better.name });
           } catch (problem) {
             again.replaceWith(problemBox(problem));
           }
@@ -177,27 +140,4 @@ function betterModel(job, list) {
   const ran = depthReport(job)?.backend;
   if (job.settings.depth !== "auto" || ran !== "bundled") return null;
   return list.find((model) => model.available && model.name.startsWith("midas")) ?? null;
-}
-
-function watchModels(onList) {
-  let timer = 0;
-  let asked = 0;
-  let stopped = false;
-  const ask = async () => {
-    asked += 1;
-    try {
-      const list = await models();
-      if (stopped) return;
-      onList(list);
-      if (list.every((model) => model.available)) return;
-    } catch {
-      // The choice of models is extra: the settings work without it, and the next round may bring it.
-    }
-    if (!stopped && asked < MODELS_ASKED) timer = setTimeout(ask, MODELS_MS);
-  };
-  void ask();
-  return () => {
-    stopped = true;
-    clearTimeout(timer);
-  };
 }

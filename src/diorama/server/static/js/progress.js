@@ -26,7 +26,7 @@ export function progressPanel(job) {
   const element = h(
     "div",
     { class: "making", dataset: { stage: "" } },
-    jobHead(job, { title: T.title }),
+    jobHead(job, { title: T.title[job.step] }),
     h(
       "div",
       { class: "making-grid" },
@@ -145,7 +145,7 @@ export function failedPanel(job, actions) {
       onclick: async () => {
         again.disabled = true;
         try {
-          await actions.rerun({});
+          await actions.rerun(job.step, {});
         } catch (error) {
           trouble.replaceChildren(problemBox(error));
           again.disabled = false;

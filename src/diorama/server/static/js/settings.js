@@ -1,18 +1,23 @@
 // "Run again": the settings as the server describes them; only what was changed is sent.
 
 import { settingsSchema } from "./api.js";
-import { depthReport, sourceName } from "./details.js";
+import { sourceName } from "./details.js";
 import { h, icon, setText } from "./dom.js";
 import * as format from "./format.js";
 import { facts, makeField } from "./settings-fields.js";
+import { isModelChoice, modelChoice } from "./settings-model.js";
 import { problemBox } from "./shell.js";
 import { S } from "./strings.js";
 
 /** What most people change, in this order; the rest is folded away. */
-const BASIC = ["depth_range", "fov", "edge_sharpness", "cut_threshold", "triangles"];
+const BASIC = {
+  original: ["depth", "depth_range", "fov", "edge_sharpness", "cut_threshold", "triangles"],
+  enhanced: ["inpaint", "camera_travel", "border", "rim_width", "segment_detail"],
+};
 /** For the command line: the page takes no depth files. */
-const NOT_HERE = new Set(["depth_kind", "depth"]);
+const NOT_HERE = new Set(["depth_kind"]);
 
+/** @param job as it stands at the step whose settings are shown (`atStep`) */
 export function settingsPanel(job, actions) {
   const T = S.settings;
   const body = h("div", { class: "settings-body", "aria-busy": "true" }, h("p", { class: "muted" }, S.loading));
@@ -31,14 +36,15 @@ export function settingsPanel(job, actions) {
   );
   const element = h(
     "form",
-    { class: "card settings", "aria-label": T.title, novalidate: true },
+    { class: "card settings", dataset: { step: job.step }, "aria-label": T.title, novalidate: true },
     h("div", { class: "settings-head" }, h("h2", {}, T.title), h("span", { class: "spring" }), reset),
     h("p", { class: "muted settings-lead" }, T.lead),
     body,
     h("div", { class: "settings-foot" }, count, trouble, run),
   );
   const fields = new Map(); // name -> { fact, field }
-  const model = modelChoice(job, () => changed());
+  let models = null; // what the server last said
+  const basic = BASIC[job.step];
   const advanced = h("details", { class: "advanced" }, h("summary", {}, T.advanced));
   let wantedFocus = null;
 
@@ -68,7 +74,7 @@ export function settingsPanel(job, actions) {
     run.disabled = true;
     trouble.replaceChildren();
     try {
-      await actions.rerun(changes());
+      await actions.rerun(job.step, changes());
     } catch (problem) {
       trouble.replaceChildren(problemBox(problem));
     } finally {
@@ -77,28 +83,37 @@ export function settingsPanel(job, actions) {
   });
 
   function build(schema) {
-    const all = Object.entries(schema.properties).map(([name, one]) => facts(name, one));
+    const here = new Set(schema.groups.filter((group) => group.step === job.step).flatMap((group) => group.settings));
+    const all = Object.entries(schema.properties)
+      .filter(([name]) => here.has(name) && !NOT_HERE.has(name))
+      .map(([name, one]) => facts(name, one));
     for (const fact of all) {
-      if (fact.name === "depth") fields.set("depth", { fact, field: model });
-      if (NOT_HERE.has(fact.name)) continue;
-      const field = makeField(fact, changed, fact.name === "fov" ? { automatic: automaticFov(job) } : {});
+      const field = isModelChoice(fact.name)
+        ? modelChoice(fact.name, job, changed)
+        : makeField(fact, changed, fact.name === "fov" ? { automatic: automaticFov(job) } : {});
       field.set(job.settings[fact.name] ?? null);
       fields.set(fact.name, { fact, field });
     }
-    model.set(job.settings.depth);
     const elements = (names) => names.filter((name) => fields.has(name)).map((name) => fields.get(name).field.element);
-    const rest = all.map((fact) => fact.name).filter((name) => !BASIC.includes(name) && !NOT_HERE.has(name));
+    const rest = all.map((fact) => fact.name).filter((name) => !basic.includes(name));
+    advanced.hidden = rest.length === 0;
     advanced.append(
       ...grouped(
         rest.map((name) => fields.get(name)),
         schema.groups,
       ),
     );
-    body.replaceChildren(model.element, ...elements(BASIC), advanced);
+    if (models) setModels(models);
+    body.replaceChildren(...elements(basic), advanced);
     body.removeAttribute("aria-busy");
     run.disabled = false;
     changed();
     if (wantedFocus) focusOn(wantedFocus);
+  }
+
+  function setModels(list) {
+    models = list;
+    for (const { field } of fields.values()) field.setModels?.(list);
   }
 
   function focusOn(name) {
@@ -114,7 +129,7 @@ export function settingsPanel(job, actions) {
     body.removeAttribute("aria-busy");
     body.replaceChildren(h("p", { class: "muted" }, T.failed), problemBox(problem));
   });
-  return { element, focusOn, setModels: model.setModels };
+  return { element, focusOn, setModels };
 }
 
 /** What the camera is taken to be while the field of view is left alone. */
@@ -150,47 +165,4 @@ function groupByStage(entries) {
     result.get(stage).push(entry);
   }
   return result;
-}
-
-/** The depth model: which ran here and why, and the choice for the next run. */
-function modelChoice(job, onChange) {
-  const T = S.settings;
-  const ran = depthReport(job);
-  const select = h("select", { id: "setting-depth", onchange: () => onChange() });
-  const element = h(
-    "div",
-    { class: "field", dataset: { setting: "depth" } },
-    h("div", { class: "field-head" }, h("label", { for: "setting-depth" }, T.models)),
-    h("div", { class: "select" }, select),
-    ran ? h("p", { class: "field-note" }, T.ran(ran.backend, ran.reason)) : null,
-  );
-  const option = (name, text, disabled = false) => h("option", { value: name, disabled }, text);
-  let wanted = job.settings.depth;
-  const setModels = (list) => {
-    const chosen = select.value || wanted;
-    const options = [
-      option("auto", T.modelAuto),
-      ...list
-        .filter((model) => model.name !== "auto")
-        .map((model) => option(model.name, modelLabel(model), !model.available)),
-    ];
-    if (!list.some((model) => model.name === chosen) && chosen !== "auto") options.push(option(chosen, chosen));
-    select.replaceChildren(...options);
-    select.value = chosen;
-  };
-  const set = (name) => {
-    wanted = name;
-    if (![...select.options].some((one) => one.value === name))
-      select.append(option(name, name === "auto" ? T.modelAuto : name));
-    select.value = name;
-  };
-  return { element, get: () => select.value || wanted, set, focus: () => select.focus(), setModels };
-}
-
-function modelLabel(model) {
-  const T = S.settings;
-  const name = model.label ?? model.name;
-  if (model.available) return name;
-  if (model.state === "downloading") return `${name} (${T.modelArriving(Math.floor((model.fraction ?? 0) * 100))})`;
-  return `${name} (${T.modelMissing}${model.bytes ? `, ${format.bytes(model.bytes)}` : ""})`;
 }

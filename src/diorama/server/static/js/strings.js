@@ -92,7 +92,7 @@ export const S = {
   },
 
   progress: {
-    title: "Making the original 3D",
+    title: { original: "Making the original 3D", enhanced: "Imagining what the photo hides" },
     queued: "Waiting for its turn",
     queue: (n) => (n === 1 ? "One job is before this one." : `${n} jobs are before this one.`),
     queueNext: "It is next.",
@@ -108,7 +108,7 @@ export const S = {
     depthAlt: "The depth map, as far as it is known",
     lost: "The connection is lost; trying again…",
     back: "Connected again.",
-    ready: "The original 3D is ready.",
+    ready: { original: "The original 3D is ready.", enhanced: "The AI-enhanced 3D is ready." },
   },
 
   failed: {
@@ -133,13 +133,6 @@ export const S = {
   original: {
     title: "Original 3D",
     lead: "What the photo alone tells: every pixel at its distance, joined into surfaces and cut where one object ends and another begins.",
-    validate: "Validate and Proceed",
-    validateLead: "Does it hold together?",
-    validateText: "Look around, compare the depth, change settings and run it again as often as you like. Then go on.",
-    validated: "Original 3D is validated.",
-    validatedText:
-      "Your scene is ready to download. The next step, AI-enhanced 3D, comes in a later version and will start from what you see here.",
-    next: "What comes next",
     compare: "Depth map",
     compareLead: "Slide between the photo and the depth that was estimated for it.",
     compareLabel: "Divider between the photo and the depth map",
@@ -162,6 +155,69 @@ export const S = {
     withModel: (name) => `Run again with ${name}`,
   },
 
+  word: {
+    validate: "Validate and Proceed",
+    original: {
+      lead: "Does it hold together?",
+      text: "Look around, compare the depth, change settings and run it again as often as you like. Then go on.",
+      validated: "Original 3D is validated.",
+      validatedText: "AI-enhanced 3D starts from what you see here. Running this step again asks for your word anew.",
+      next: "Open AI-enhanced 3D",
+    },
+    enhanced: {
+      lead: "Would you show it?",
+      text: "Move the view as far as it goes, compare before and after, give the things their names. Then go on.",
+      validated: "AI-enhanced 3D is validated.",
+      validatedText: "Your scene is ready to download. The last step, Final 3D, comes in a later version.",
+      next: "What comes next",
+      outdated: "Original 3D has changed since.",
+      outdatedText: "This is what was made from it before. It is made again when you validate step 2.",
+      outdatedNext: "Back to Original 3D",
+    },
+  },
+
+  enhanced: {
+    title: "AI-enhanced 3D",
+    lead: "What the photo hides is imagined, in colour and depth, so that nothing tears when the view moves:",
+    things: (n) => (n === 1 ? "1 thing" : `${n} things`),
+    imagined: (share) => `${share} imagined`,
+    compare: "Before and after",
+    compareLead: "The same camera, moved to the side: what the photo alone gives, and what was imagined.",
+    compareLabel: "Divider between Original 3D and AI-enhanced 3D",
+    compareValue: (percent) => `${percent} % AI-enhanced 3D, ${100 - percent} % Original 3D`,
+    showImagined: "Show what was imagined",
+  },
+
+  segments: {
+    title: "Things in the picture",
+    list: "Things",
+    picture: (n) => `The photo with the outlines of ${n === 1 ? "1 thing" : `${n} things`}`,
+    tools: "Change the things",
+    hint: "Choose two or more to merge them. A name is changed by clicking it.",
+    merge: (n) => (n < 2 ? "Merge" : `Merge ${n}`),
+    split: "Split",
+    splitHint: "Click on the part that is to be a thing of its own. By keys: arrows move the cross, Enter splits.",
+    rename: (name) => `Rename ${name}`,
+    newName: (name) => `New name for ${name}`,
+    select: (name) => `Choose ${name}`,
+    share: "Share of the picture",
+    updating: "The scene follows…",
+    updated: "The scene has been updated.",
+    renamed: (before, name) => `${before} is now called ${name}.`,
+    merged: (n, name) => `${n} things are merged into ${name}.`,
+    splitDone: (name) => `${name} is being split.`,
+    kind: {
+      subject: "Subject",
+      object: "Object",
+      ground: "Ground",
+      wall: "Wall",
+      sky: "Sky",
+      background: "Background",
+    },
+  },
+
+  modelNames: { migan: "MI-GAN", lama: "LaMa", bundled: "Bundled", openai: "OpenAI images", regions: "Regions", "mobile-sam": "MobileSAM" },
+
   facts: {
     size: "Photo",
     points: "Points",
@@ -170,6 +226,10 @@ export const S = {
     camera: "Camera",
     units: "Units",
     depth: "Depth model",
+    inpaint: "Inpainting",
+    meshes: "Named meshes",
+    imagined: "Imagined",
+    imaginedShare: (share) => `${share} of the photo's area`,
     relative: "relative, nearest point at about 1",
     metric: "metric, as the depth says",
     fov: (degrees, source) => `${degrees}° wide, ${source}`,
@@ -190,6 +250,14 @@ export const S = {
     warnings: "Warnings",
     none: "–",
     total: "Together",
+    stages: {
+      photo: "Reading the photo",
+      depth: "Estimating depth",
+      points: "Placing points",
+      mesh: "Building the mesh",
+      segments: "Finding things",
+      layers: "Imagining what is hidden",
+    },
   },
 
   files: {
@@ -199,6 +267,17 @@ export const S = {
     "depth.png": "Inverse depth in 16 bits: lighter is nearer.",
     "depth.npy": "Inverse depth as float32, for Python.",
     "scene.diorama": "All of it: photo, depth, points, mesh, settings and report. Opens in Diorama.",
+    "segments.json": "Masks, boxes and names of the things, in the COCO format.",
+    "annotated.jpg": "The photo with outlines and names drawn on it.",
+    "annotated.png": "The photo with outlines and names drawn on it.",
+  },
+
+  filesOf: {
+    enhanced: {
+      "scene.glb": "A node for every thing, named after it, one texture. For Blender, game engines and the web.",
+      "mesh.ply": "All surfaces, the imagined ones too, with normals, without the texture.",
+      "scene.diorama": "All of it: photo, depth, things, surfaces, settings and report. Opens in Diorama.",
+    },
   },
 
   settings: {
@@ -218,7 +297,10 @@ export const S = {
     fovAuto: (degrees, source) => `${degrees}°, ${source}`,
     focalAuto: "automatic",
     inUnits: (unit) => `in ${unit}`,
-    models: "Depth model",
+    model: { depth: { label: "Depth model" }, inpaint: { label: "Inpainting" }, segmenter: { label: "Things found by" } },
+    licence: (name) => `Licence: ${name}.`,
+    leaves: "With this choice the picture leaves this machine: it is sent to OpenAI, under your key and at your cost.",
+    keyMissing: "no key on this server",
     modelAuto: "Automatic",
     modelAutoNote: "The best one whose weights are on this server.",
     modelMissing: "weights not on this server",
@@ -231,16 +313,17 @@ export const S = {
 
   viewer: {
     label: "3D view of the scene",
-    help: "Drag or use the arrow keys to look around, plus and minus to come closer or go back, R for the start, F for full screen, 1 to 4 for the view.",
+    help: (modes, several) =>
+      `Drag or use the arrow keys to look around, plus and minus to come closer or go back, R for the start, F for full screen, 1 to ${modes} for the view${several ? ", O for original or enhanced, I for what was imagined" : ""}.`,
     hint: "Drag to look around",
     modes: "View",
     mode: { mesh: "Mesh", points: "Points", wireframe: "Wireframe", depth: "Depth" },
-    modeTitle: {
-      mesh: "Textured mesh (1)",
-      points: "Point cloud (2)",
-      wireframe: "Wireframe (3)",
-      depth: "Depth colours (4)",
-    },
+    modeTitle: (mode, key) =>
+      `${{ mesh: "Textured mesh", points: "Point cloud", wireframe: "Wireframe", depth: "Depth colours" }[mode]} (${key})`,
+    scenes: "Scene",
+    scene: { original: "Original", enhanced: "Enhanced" },
+    imagined: "What was imagined",
+    imaginedTitle: "Show what was imagined (I)",
     reset: "Reset the view (R)",
     motion: "Gentle motion",
     full: "Full screen (F)",
@@ -256,13 +339,13 @@ export const S = {
   },
 
   coming: {
-    chip: "Comes in a later version",
-    back: "Back to Original 3D",
-    validated: "Original 3D is validated and kept: this step will start from it.",
-    notYet: "This step will start from the Original 3D once you have validated it.",
     enhanced: {
       title: "AI-enhanced 3D",
-      lead: "A photo shows only what the camera saw. This step will fill in the rest.",
+      lead: "A photo shows only what the camera saw. This step fills in the rest.",
+      chip: "Waits for step 2",
+      back: "Back to Original 3D",
+      validated: "Original 3D is validated.",
+      notYet: "This step starts once you have validated the Original 3D.",
       points: [
         [
           "layers",
@@ -270,17 +353,17 @@ export const S = {
           "What stands behind the foreground is imagined, in colour and in depth, so that no holes open when the view moves.",
         ],
         ["frame", "Wider borders", "The picture is continued past its edges, for more room to move."],
-        ["tag", "Named objects", "The scene is split into objects with names, each on a layer of its own."],
-        [
-          "spark",
-          "Advice you can read",
-          "An adviser suggests settings and says why; nothing is changed behind your back.",
-        ],
+        ["tag", "Named things", "The scene is split into things with names, which you can change, merge and split."],
+        ["eye", "Nothing hidden from you", "What was imagined can be shown in colour, and compared before and after."],
       ],
     },
     final: {
       title: "Final 3D",
       lead: "Everything that was made, fused into one scene that is ready to share.",
+      chip: "Comes in a later version",
+      back: "Back to AI-enhanced 3D",
+      validated: "AI-enhanced 3D is validated and kept: this step will start from it.",
+      notYet: "This step will start from the AI-enhanced 3D once you have validated it.",
       points: [
         ["cube", "One fused scene", "Layers, filled parts and textures become one clean model."],
         ["spark", "Better textures", "Less noise, more sharpness, and super-resolution where it helps."],

@@ -3,24 +3,33 @@
 const SAMPLES = 20000;
 const DEGREE = Math.PI / 180;
 
-/** Distances along the photo camera's axis: nearest, farthest (both without strays) and the middle to turn about. */
+/**
+ * Distances along the photo camera's axis: nearest (without strays), the middle to turn about, where most ends, and the
+ * farthest of all. What is hidden in the photo doesn't count, except for the farthest.
+ */
 export function measure(meshes) {
   const depths = [];
-  const total = meshes.reduce((sum, mesh) => sum + mesh.geometry.attributes.position.count, 0);
+  let far = 0;
+  for (const { geometry } of meshes) {
+    geometry.computeBoundingBox();
+    far = Math.max(far, -geometry.boundingBox.min.z);
+  }
+  const visible = meshes.filter((mesh) => mesh.userData.part === "visible");
+  const total = visible.reduce((sum, mesh) => sum + mesh.geometry.attributes.position.count, 0);
   const step = Math.max(1, Math.floor(total / SAMPLES));
-  for (const mesh of meshes) {
+  for (const mesh of visible) {
     const { position } = mesh.geometry.attributes;
     for (let index = 0; index < position.count; index += step) {
       const depth = -position.getZ(index); // glTF looks along -z
       if (depth > 0) depths.push(depth);
     }
   }
-  if (!depths.length) return { near: 1, middle: 2, far: 4 };
+  if (!depths.length) return { near: 1, middle: 2, deep: 4, far: Math.max(4, far) };
   depths.sort((a, b) => a - b);
   const at = (share) => depths[Math.min(depths.length - 1, Math.floor(share * depths.length))];
   // The mean of 1/z: what most of the picture stands at, little moved by a far sky.
   const middle = depths.length / depths.reduce((sum, depth) => sum + 1 / depth, 0);
-  return { near: at(0.01), middle, far: depths[depths.length - 1] };
+  return { near: at(0.01), middle, deep: at(0.99), far };
 }
 
 /**

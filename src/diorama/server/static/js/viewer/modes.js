@@ -1,4 +1,4 @@
-// The four ways to look at the scene: textured mesh, points, wireframe, depth colours.
+// The ways to look at one scene file: textured mesh, points, wireframe, depth colours; and what was imagined, tinted.
 
 import {
   Color,
@@ -12,7 +12,8 @@ import {
 } from "../../vendor/three/build/three.module.js";
 import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.js";
 import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
-import { fileUrl } from "../files.js";
+import { depthRamp } from "./depth-ramp.js";
+import { createTint, sortFarFirst } from "./soft.js";
 
 // Wires in the photo's own colours, a little brightened, over a dark surface that hides the wires behind it.
 const UNDER = new Color(0.006, 0.005, 0.005);
@@ -21,11 +22,16 @@ const WIRE = new Color(1.3, 1.3, 1.3);
 const POINT_DISTANCE = 2; // CSS pixels: closer points would run together into a picture
 const POINT_SIZE = 0.75; // of their distance
 
-export function createModes({ job, content, renderer }) {
+/**
+ * @param urls {{ scene, depth?, points? }} the files' addresses; without a depth map distances are coloured themselves
+ * @param content the group to put everything into
+ */
+export function createModes({ urls, camera: photoCamera, content, renderer }) {
   const meshes = [];
   const shown = new Map(); // mode -> the material of the meshes
   const wires = new Group();
   const disposables = [];
+  const tint = createTint();
   let points = null;
   let mode = "mesh";
 
@@ -38,48 +44,59 @@ export function createModes({ job, content, renderer }) {
   const basic = (options) => keep(new MeshBasicMaterial({ toneMapped: false, ...options }));
 
   async function load() {
-    const gltf = await new GLTFLoader().loadAsync(fileUrl(job, "scene.glb"));
+    const gltf = await new GLTFLoader().loadAsync(urls.scene);
     gltf.scene.updateMatrixWorld(true);
+    const found = [];
     gltf.scene.traverse((object) => {
-      if (object.isMesh) meshes.push(object);
+      if (object.isMesh) found.push(object);
     });
-    if (!meshes.length) throw new Error("the GLB holds no mesh");
-    for (const mesh of meshes) {
-      mesh.geometry.applyMatrix4(mesh.matrixWorld);
-      const { map, transparent, alphaTest } = mesh.material;
-      const soft = mesh.geometry.hasAttribute("color");
+    if (!found.length) throw new Error("the GLB holds no mesh");
+    for (const mesh of found) {
+      keep(mesh.geometry).applyMatrix4(mesh.matrixWorld);
+      const { map } = mesh.material;
       if (map) {
         map.anisotropy = renderer.capabilities.getMaxAnisotropy();
         keep(map);
       }
-      const bare = new Mesh(mesh.geometry, basic({ map, transparent, alphaTest, vertexColors: soft }));
-      keep(mesh.geometry);
+      meshes.push(bareMesh(mesh, map));
       mesh.material.dispose();
-      meshes[meshes.indexOf(mesh)] = bare;
-      shown.set(bare, { mesh: bare.material });
-      content.add(bare);
     }
+    content.add(...meshes);
+  }
+
+  function bareMesh({ geometry, material, userData }, map) {
+    const { transparent, alphaTest } = material;
+    const soft = geometry.hasAttribute("color");
+    // See-through rims hide nothing: they are laid over what is there already, the farthest first.
+    const options = { map, transparent, alphaTest, vertexColors: soft, depthWrite: !transparent };
+    const bare = new Mesh(geometry, basic(options));
+    if (transparent) bare.renderOrder = sortFarFirst(geometry);
+    bare.userData = { part: userData.part ?? "visible", soft: transparent };
+    if (bare.userData.part === "imagined") tint.apply(bare.material);
+    shown.set(bare, { mesh: bare.material });
+    return bare;
   }
 
   function needWires() {
     for (const mesh of meshes) {
       const materials = shown.get(mesh);
-      if (materials.wireframe) continue;
+      if (materials.wireframe || mesh.userData.soft) continue;
       materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
-      wires.add(
-        new Mesh(
-          mesh.geometry,
-          basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 }),
-        ),
-      );
+      const wire = basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 });
+      if (mesh.userData.part === "imagined") tint.apply(wire);
+      wires.add(new Mesh(mesh.geometry, wire));
     }
     if (!wires.parent) content.add(wires);
   }
 
-  async function needDepth() {
+  async function needDepth(range) {
     if (shown.get(meshes[0]).depth) return;
+    if (!urls.depth) {
+      for (const mesh of meshes) shown.get(mesh).depth = keep(depthRamp(range, mesh.userData.soft));
+      return;
+    }
     // The preview's own colours, laid on the mesh: the map and the scene then match to the pixel.
-    const texture = keep(await new TextureLoader().loadAsync(fileUrl(job, "depth.jpg")));
+    const texture = keep(await new TextureLoader().loadAsync(urls.depth));
     texture.colorSpace = SRGBColorSpace;
     texture.flipY = false; // glTF's v runs downwards
     texture.anisotropy = renderer.capabilities.getMaxAnisotropy();
@@ -88,7 +105,7 @@ export function createModes({ job, content, renderer }) {
 
   async function needPoints() {
     if (points) return;
-    const geometry = keep(await new PLYLoader().loadAsync(fileUrl(job, "points_preview.ply")));
+    const geometry = keep(await new PLYLoader().loadAsync(urls.points));
     shuffle(geometry);
     const material = keep(
       new PointsMaterial({ vertexColors: geometry.hasAttribute("color"), sizeAttenuation: false, toneMapped: false }),
@@ -101,14 +118,16 @@ export function createModes({ job, content, renderer }) {
   return {
     meshes,
     load,
-    async show(next) {
+    tint: tint.set,
+    /** @param range the distances that depth colours span */
+    async show(next, range) {
       mode = next;
       if (next === "wireframe") needWires();
-      if (next === "depth") await needDepth();
+      if (next === "depth") await needDepth(range);
       if (next === "points") await needPoints();
       if (mode !== next) return; // another mode was asked for in the meantime
       for (const mesh of meshes) {
-        mesh.visible = next !== "points";
+        mesh.visible = next !== "points" && !(next === "wireframe" && mesh.userData.soft);
         mesh.material = shown.get(mesh)[next] ?? shown.get(mesh).mesh;
       }
       wires.visible = next === "wireframe";
@@ -117,7 +136,7 @@ export function createModes({ job, content, renderer }) {
     /** As many points as can be told apart. @param pixels the canvas's height, @param ratio canvas to CSS pixels */
     fit(pixels, ratio, camera) {
       if (!points) return;
-      const { fy, width, height } = job.camera;
+      const { fy, width, height } = photoCamera;
       const photoHeight = (pixels * (height / (2 * fy))) / Math.tan((camera.fov * Math.PI) / 360);
       const area = photoHeight * photoHeight * (width / height);
       const { count } = points.geometry.attributes.position;
@@ -126,6 +145,7 @@ export function createModes({ job, content, renderer }) {
       points.material.size = Math.max(1, Math.sqrt(area / shown) * POINT_SIZE);
     },
     destroy() {
+      content.removeFromParent();
       for (const thing of disposables) thing.dispose();
     },
   };

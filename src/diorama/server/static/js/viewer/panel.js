@@ -10,8 +10,12 @@ export const MODES = ["mesh", "points", "wireframe", "depth"];
 const TURN = 0.022; // radians a key press
 const ZOOM = 1.06;
 
-/** State is on the element for tests and styles: data-ready, data-mode, data-motion, data-moved, data-state. */
-export function viewerPanel(job) {
+/**
+ * State is on the element for tests and styles: data-ready, data-mode, data-scene, data-imagined, data-motion,
+ * data-moved, data-state.
+ * @param scenes [{ name, urls }], the first one shown at first; with several there are buttons to switch
+ */
+export function viewerPanel(job, { scenes, modes: offered = MODES }) {
   const T = S.viewer;
   const photo = fileUrl(job, "photo.jpg");
   const first = previewOf(job.id)?.startsWith("blob:") ? previewOf(job.id) : photo; // what the browser has already
@@ -26,7 +30,7 @@ export function viewerPanel(job) {
     h("span", {}, T.loading),
   );
   const hint = h("p", { class: "viewer-hint", hidden: true }, T.hint);
-  const help = h("p", { class: "visually-hidden", id: "viewer-help" }, T.help);
+  const help = h("p", { class: "visually-hidden", id: "viewer-help" }, T.help(offered.length, scenes.length > 1));
   const surface = h(
     "div",
     {
@@ -39,7 +43,7 @@ export function viewerPanel(job) {
     canvas,
   );
   const modeButtons = new Map(
-    MODES.map((mode) => [
+    offered.map((mode) => [
       mode,
       h(
         "button",
@@ -47,7 +51,7 @@ export function viewerPanel(job) {
           type: "button",
           class: "mode",
           dataset: { mode },
-          title: T.modeTitle[mode],
+          title: T.modeTitle(mode, offered.indexOf(mode) + 1),
           "aria-pressed": "false",
           onclick: () => setMode(mode),
         },
@@ -68,12 +72,29 @@ export function viewerPanel(job) {
   const reset = tool("reset", T.reset, () => view?.reset());
   const full = tool("full", T.full, () => toggleFull());
   const modes = h("div", { class: "viewer-modes", role: "group", "aria-label": T.modes }, [...modeButtons.values()]);
+  const sceneSwitch = scenes.length > 1 ? switchOf(scenes, (name) => setScene(name)) : null;
+  const imagined = sceneSwitch
+    ? h(
+        "button",
+        { type: "button", class: "mode imagined-switch", "aria-pressed": "false", title: T.imaginedTitle },
+        icon("spark"),
+        h("span", {}, T.imagined),
+      )
+    : null;
+  imagined?.addEventListener("click", () => setImagined(element.dataset.imagined !== "true"));
   const element = h(
     "section",
     {
       class: "viewer",
       "aria-label": T.label,
-      dataset: { ready: "false", mode: "mesh", motion: "off", state: "loading" },
+      dataset: {
+        ready: "false",
+        mode: "mesh",
+        scene: scenes[0].name,
+        imagined: "false",
+        motion: "off",
+        state: "loading",
+      },
     },
     h(
       "div",
@@ -85,6 +106,7 @@ export function viewerPanel(job) {
       status,
       h("div", { class: "viewer-tools" }, reset, motion, full),
     ),
+    sceneSwitch ? h("div", { class: "viewer-scenes" }, sceneSwitch.element, imagined) : null,
     modes,
     help,
   );
@@ -97,7 +119,8 @@ export function viewerPanel(job) {
     try {
       const { createView } = await import("./view.js");
       if (destroyed) return;
-      view = await createView({ canvas, surface, job, onMoved, onLost: () => broken(T.lost) });
+      const files = new Map(scenes.map(({ name, urls }) => [name, urls]));
+      view = await createView({ canvas, surface, job, scenes: files, onMoved, onLost: () => broken(T.lost) });
       if (destroyed) return view.destroy();
       view.onMotion((on) => showMotion(on));
       await setMode("mesh");
@@ -111,16 +134,37 @@ export function viewerPanel(job) {
 
   async function setMode(mode) {
     if (!view) return;
-    element.dataset.ready = "false";
     element.dataset.mode = mode;
     for (const [name, button] of modeButtons) button.setAttribute("aria-pressed", String(name === mode));
-    const slow = setTimeout(() => showStatus(mode === "points" ? T.loadingPoints : T.loading), 150);
+    await present(() => view.setMode(mode), mode === "points" ? T.loadingPoints : T.loading, T.mode[mode]);
+  }
+
+  async function setScene(name) {
+    if (!view) return;
+    element.dataset.scene = name;
+    sceneSwitch.show(name);
+    imagined.disabled = name === "original";
+    await present(() => view.setScene(name), T.loading, T.scene[name]);
+  }
+
+  function setImagined(on) {
+    element.dataset.imagined = String(on);
+    imagined.setAttribute("aria-pressed", String(on));
+    view?.setTint(on);
+  }
+
+  let asked = 0;
+  async function present(show, waiting, done) {
+    asked += 1;
+    const mine = asked;
+    element.dataset.ready = "false";
+    const slow = setTimeout(() => showStatus(waiting), 150);
     try {
-      await view.setMode(mode);
-      if (element.dataset.mode !== mode) return; // another button was faster
+      await show();
+      if (mine !== asked) return; // another button was faster
       status.hidden = true;
       element.dataset.ready = "true";
-      announce(T.mode[mode]);
+      if (done) announce(done);
     } catch (error) {
       console.warn(error);
       broken(`${T.broken} ${T.brokenHint}`);
@@ -157,9 +201,10 @@ export function viewerPanel(job) {
   }
 
   function withoutWebgl() {
-    const thumbnail = fileUrl(job, "thumbnail.jpg") ?? photo;
+    const thumbnail = fileUrl(job, "thumbnail.jpg", job.step) ?? photo;
     element.dataset.state = "no-webgl";
     modes.remove();
+    element.querySelector(".viewer-scenes")?.remove();
     element.firstChild.replaceChildren(
       ...(thumbnail ? [h("img", { class: "viewer-thumbnail", src: thumbnail, alt: T.thumbnail })] : []),
       h("p", { class: "viewer-message" }, T.noWebgl),
@@ -205,9 +250,14 @@ export function viewerPanel(job) {
     f: () => toggleFull(),
     Escape: () => (element.classList.contains("filled") ? fill(false) : undefined),
   };
-  MODES.forEach((mode, index) => {
+  offered.forEach((mode, index) => {
     keys[index + 1] = () => setMode(mode);
   });
+  if (sceneSwitch) {
+    const next = { original: "enhanced", enhanced: "original" };
+    keys.o = () => setScene(next[element.dataset.scene]);
+    keys.i = () => imagined.disabled || setImagined(element.dataset.imagined !== "true");
+  }
   element.addEventListener("keydown", (event) => {
     if (!view || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -219,11 +269,39 @@ export function viewerPanel(job) {
   void begin();
   return {
     element,
+    /** Another file in the place of a scene's; what is seen stays where it is. */
+    replace(name, urls) {
+      for (const scene of scenes) if (scene.name === name) scene.urls = urls; // it may not have begun yet
+      if (view) void present(() => view.replace(name, urls), T.loading, null);
+    },
     destroy() {
       destroyed = true;
       document.removeEventListener("fullscreenchange", showFull);
       fill(false);
       view?.destroy();
+    },
+  };
+}
+
+/** Buttons to switch between scenes, of which one is pressed. */
+function switchOf(scenes, onChoose) {
+  const buttons = [...scenes].reverse().map(({ name }) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: "mode",
+        dataset: { scene: name },
+        "aria-pressed": String(name === scenes[0].name),
+        onclick: () => onChoose(name),
+      },
+      S.viewer.scene[name],
+    ),
+  );
+  return {
+    element: h("div", { class: "viewer-switch", role: "group", "aria-label": S.viewer.scenes }, buttons),
+    show(name) {
+      for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.scene === name));
     },
   };
 }

@@ -1,4 +1,4 @@
-// One scene on one canvas: loads it, stands at the photo's camera, draws when something has changed.
+// Scenes on one canvas, one at a time: loads them, stands at the photo's camera, draws when something has changed.
 
 import {
   Group,
@@ -18,9 +18,10 @@ const SWAY_ZOOM = 0.05; // while the scene sways, so that its borders stay outsi
 
 /**
  * @param canvas  @param surface the element that takes fingers and keys
+ * @param scenes {Map<string, { scene, depth?, points? }>} files by the scene's name; the first is shown
  * @param onMoved is called when the user moves the view  @param onLost when the driver gives up
  */
-export async function createView({ canvas, surface, job, onMoved, onLost }) {
+export async function createView({ canvas, surface, job, scenes, onMoved, onLost }) {
   const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "high-performance" });
   renderer.toneMapping = NoToneMapping; // the photo's own colours
   renderer.setClearColor(0x000000, 0);
@@ -31,8 +32,25 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
   pivot.add(content);
   scene.add(pivot);
 
-  const modes = createModes({ job, content, renderer });
-  await modes.load();
+  const loaded = new Map(); // name -> a promise of its modes
+  const load = (urls) => {
+    const group = new Group();
+    const modes = createModes({ urls, camera: job.camera, content: group, renderer });
+    return modes.load().then(() => ({ ...modes, group }));
+  };
+  const need = (name) => {
+    if (!loaded.has(name)) {
+      const coming = load(scenes.get(name));
+      loaded.set(name, coming);
+      coming.catch(() => loaded.delete(name)); // the next click may have more luck
+    }
+    return loaded.get(name);
+  };
+  let sceneName = scenes.keys().next().value;
+  let mode = "mesh";
+  let tint = 0;
+  let modes = await need(sceneName);
+  content.add(modes.group);
   const extent = measure(modes.meshes);
   const limits = reach(job, extent);
   pivot.position.z = -extent.middle;
@@ -73,6 +91,20 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
     renderer.render(scene, camera);
     for (const tell of drawn.splice(0)) tell();
     if (swaying || moving) request();
+  };
+  /** Show a scene in a mode, unless something else is asked for while it loads. */
+  const present = async (name, nextMode) => {
+    sceneName = name;
+    mode = nextMode;
+    const next = await need(name);
+    await next.show(nextMode, extent);
+    if (destroyed || sceneName !== name || mode !== nextMode) return;
+    if (next !== modes) content.remove(modes.group);
+    content.add(next.group);
+    modes = next;
+    modes.tint(tint);
+    fit();
+    await nextPicture();
   };
   const nextPicture = () =>
     new Promise((resolve) => {
@@ -133,10 +165,22 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
   if (!reducedMotion()) sway.start();
 
   return {
-    async setMode(mode) {
-      await modes.show(mode);
-      fit();
-      await nextPicture();
+    setMode: (next) => present(sceneName, next),
+    setScene: (name) => present(name, mode),
+    /** Colour what was imagined, or leave it as it is. */
+    setTint(on) {
+      tint = on ? 1 : 0;
+      modes.tint(tint);
+      request();
+    },
+    /** Another file in the place of a scene's; the camera stays where it is. */
+    async replace(name, urls) {
+      scenes.set(name, urls);
+      const old = loaded.get(name);
+      loaded.delete(name);
+      if (name === sceneName) await present(name, mode);
+      (await old)?.destroy();
+      request();
     },
     turn(azimuth, polar) {
       moved();
@@ -170,7 +214,7 @@ export async function createView({ canvas, surface, job, onMoved, onLost }) {
       sizes.disconnect();
       seen.disconnect();
       controls.dispose();
-      modes.destroy();
+      for (const coming of loaded.values()) void coming.then((each) => each.destroy());
       canvas.removeEventListener("webglcontextlost", onContextLost);
       renderer.dispose();
       renderer.forceContextLoss();
