@@ -266,3 +266,43 @@ def test_any_path_and_a_url_lead_to_the_same_store(tmp_path: Path, name: str) ->
     again = Store(store.url)
     assert again.get(job.id).id == job.id
     again.close()
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    store = Store(tmp_path / "jobs.db")
+    store.create_tables()
+    made, fresh = add(store), add(store)
+    with store._write() as connection:
+        for column in ("results", "edits"):
+            connection.exec_driver_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
+        connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN result JSON")
+        result = '{"step": "original", "files": []}'
+        connection.exec_driver_sql("UPDATE jobs SET result = ? WHERE id = ?", (result, made.id))
+    for _ in range(2):
+        store.create_tables()
+        assert store.get(made.id).result == {"step": "original", "files": []}
+        assert store.get(fresh.id).results is None
+    store.finish(claimed(store), {"step": "original"})
+    store.close()
+
+
+def test_two_processes_may_bring_a_store_up_to_date(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = store._columns
+    answers = iter([there() - {"results"}])
+    monkeypatch.setattr(store, "_columns", lambda: next(answers, there()))
+    store.create_tables()  # the column was added in between
+    monkeypatch.setattr(store, "_columns", lambda: there() - {"results"})
+    with pytest.raises(StorageError):
+        store.create_tables()
+
+
+def test_edits_are_kept_and_an_outdated_request_is_refused(store: Store) -> None:
+    job = add(store)
+    store.finish(claimed(store), {"step": "original"})
+    seen = store.get(job.id).revision
+    again = store.rerun(job.id, "original", {}, validated=[], limit=9, edits={"key": []}, seen=seen)
+    assert again.edits == {"key": []}
+    store.finish(claimed(store), {"step": "original"})
+    with pytest.raises(JobError, match="meantime"):
+        store.rerun(job.id, "original", {}, validated=[], limit=9, seen=seen)
+    assert store.rerun(job.id, "original", {}, validated=[], limit=9).edits == {"key": []}
