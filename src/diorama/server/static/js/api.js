@@ -53,26 +53,20 @@ export const jobs = async () => (await request("/jobs")).jobs;
 export const job = (id) => request(at(id));
 export const validate = (id, step) => request(`${at(id)}/validate`, { method: "POST", body: { step } });
 export const rerun = (id, step, settings) => request(`${at(id)}/rerun`, { method: "POST", body: { step, settings } });
+/** The things in the photo with their outlines, and how many changes could be taken back. */
+export const segments = (id) => request(`${at(id)}/segments`);
 export const renameSegment = (id, segment, name) =>
   request(`${at(id)}/segments/${segment}`, { method: "PATCH", body: { name } });
 export const mergeSegments = (id, ids) => request(`${at(id)}/segments/merge`, { method: "POST", body: { ids } });
 export const splitSegment = (id, segment, x, y) =>
   request(`${at(id)}/segments/split`, { method: "POST", body: { id: segment, x, y } });
+export const undoSegments = (id) => request(`${at(id)}/segments/undo`, { method: "POST" });
 export const remove = (id) => request(at(id), { method: "DELETE", keepalive: true });
 export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
 export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;
 
 /** Depth models and inpainters, best first: `{ models, inpainters }`. */
 export const models = () => request("/models");
-
-/** A file of a job that holds JSON. */
-export async function json(url) {
-  const response = await fetch(url).catch(() => {
-    throw Problem.unreachable();
-  });
-  if (!response.ok) throw Problem.from(response.status, await response.text());
-  return response.json();
-}
 
 let schema = null;
 /** The settings' JSON schema; it doesn't change while a server runs. */

@@ -92,7 +92,7 @@ export function segmentsPicture(job, { onHover, onChoose, onSplit }) {
     tag.hidden = !path;
     drawing.classList.toggle("has-hot", Boolean(path));
     if (!path) return;
-    drawing.append(path); // over its neighbours, so that its outline is whole
+    if (drawing.lastChild !== path) drawing.append(path); // over its neighbours, so that its outline is whole
     setText(tag, names.get(id));
     const [x0, y0, x1] = path.dataset.box.split(" ").map(Number);
     tag.style.setProperty("--x", `${Math.min(0.8, Math.max(0.2, (x0 + x1) / 2)) * 100}%`);

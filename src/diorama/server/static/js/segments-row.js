@@ -49,7 +49,7 @@ export function segmentRow(thing, { onHover, onSelect, onRename }) {
       onfocusout: () => onHover(null),
     },
     check,
-    h("span", { class: "segment-text" }, button, input, h("span", { class: "segment-kind" }, T.kind[thing.kind] ?? thing.kind)),
+    h("span", { class: "segment-text" }, button, input, h("span", { class: "segment-kind" }, T.what(thing.kind, format.number(thing.near, 1), format.number(thing.far, 1)))),
     h("span", { class: "segment-share", title: T.share }, format.percent(thing.area)),
   );
 

@@ -3,7 +3,6 @@
 import * as api from "./api.js";
 import { announce, h, icon, setText } from "./dom.js";
 import { isFinal } from "./events.js";
-import { fileUrl } from "./files.js";
 import * as format from "./format.js";
 import { segmentRow } from "./segments-row.js";
 import { segmentsPicture } from "./segments-picture.js";
@@ -16,7 +15,8 @@ const STEP = "enhanced";
 export function segmentsPanel(job, actions) {
   const T = S.segments;
   let now = job;
-  let things = []; // outlines.json's segments
+  let things = []; // the largest first
+  let edits = 0; // that could be taken back
   let selected = new Set();
   let made = null; // what the shown outlines are those of
   const rows = new Map(); // id -> row
@@ -42,6 +42,18 @@ export function segmentsPanel(job, actions) {
     icon("split"),
     T.split,
   );
+  const undoButton = h(
+    "button",
+    {
+      type: "button",
+      class: "icon-button",
+      title: T.undo,
+      "aria-label": T.undo,
+      disabled: true,
+      onclick: () => edit(api.undoSegments, T.undone),
+    },
+    icon("reset"),
+  );
   const element = h(
     "section",
     { class: "card segments", "aria-label": T.title, dataset: { state: "loading", count: "0" } },
@@ -53,7 +65,7 @@ export function segmentsPanel(job, actions) {
       h(
         "div",
         { class: "segments-list-side" },
-        h("div", { class: "segments-tools", role: "group", "aria-label": T.tools }, mergeButton, splitButton),
+        h("div", { class: "segments-tools", role: "group", "aria-label": T.tools }, mergeButton, splitButton, undoButton),
         h("p", { class: "segments-hint muted", id: "segments-hint" }, T.hint),
         trouble,
         list,
@@ -64,11 +76,10 @@ export function segmentsPanel(job, actions) {
   const hint = element.querySelector("#segments-hint");
 
   async function load() {
-    const url = fileUrl(now, "outlines.json", STEP);
-    if (!url) return;
+    const wanted = made;
     try {
-      const outlines = await api.json(url);
-      if (fileUrl(now, "outlines.json", STEP) !== url) return; // newer ones are on their way
+      const outlines = await api.segments(now.id);
+      if (made !== wanted) return; // newer ones are on their way
       show(outlines);
     } catch (problem) {
       element.dataset.state = "failed";
@@ -78,6 +89,7 @@ export function segmentsPanel(job, actions) {
 
   function show(outlines) {
     const focused = document.activeElement?.closest?.(".segment")?.dataset.segment;
+    edits = outlines.edits;
     things = [...outlines.segments].sort((a, b) => b.area - a.area);
     selected = new Set([...selected].filter((id) => things.some((thing) => thing.id === id)));
     picture.show(things);
@@ -123,6 +135,7 @@ export function segmentsPanel(job, actions) {
     mergeButton.disabled = selected.size < 2 || !editable();
     mergeButton.classList.toggle("primary", selected.size >= 2);
     splitButton.disabled = !editable();
+    undoButton.disabled = edits === 0 || !editable();
   }
 
   const editable = () => isFinal(now) && now.step === STEP && now.state !== "failed" && now.results[STEP]?.current !== false;
@@ -183,7 +196,7 @@ export function segmentsPanel(job, actions) {
     setBusy();
     if (now.state === "failed" && now.error && made !== null) trouble.replaceChildren(problemBox(now.error));
     const result = now.results[STEP];
-    const mark = JSON.stringify([result.report, result.files]);
+    const mark = JSON.stringify([now.updated, result.files]);
     if (!isFinal(now) || mark === made) return;
     made = mark;
     void load();

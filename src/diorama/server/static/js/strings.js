@@ -206,14 +206,10 @@ export const S = {
     renamed: (before, name) => `${before} is now called ${name}.`,
     merged: (n, name) => `${n} things are merged into ${name}.`,
     splitDone: (name) => `${name} is being split.`,
-    kind: {
-      subject: "Subject",
-      object: "Object",
-      ground: "Ground",
-      wall: "Wall",
-      sky: "Sky",
-      background: "Background",
-    },
+    undo: "Take the last change back",
+    undone: "The last change is taken back.",
+    what: (kind, near, far) =>
+      `${kind.charAt(0).toUpperCase()}${kind.slice(1)}, ${near === far ? near : `${near} to ${far}`} away`,
   },
 
   modelNames: { migan: "MI-GAN", lama: "LaMa", bundled: "Bundled", openai: "OpenAI images", regions: "Regions", "mobile-sam": "MobileSAM" },

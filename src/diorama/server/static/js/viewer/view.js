@@ -67,8 +67,8 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   controls.maxAzimuthAngle = limits.azimuth;
   controls.minPolarAngle = Math.PI / 2 - limits.polar;
   controls.maxPolarAngle = Math.PI / 2 + limits.polar;
-  controls.minDistance = extent.middle * 0.55;
-  controls.maxDistance = extent.middle * 1.7;
+  controls.minDistance = extent.middle * limits.nearest;
+  controls.maxDistance = extent.middle * limits.farthest;
   const home = () => {
     camera.position.set(0, 0, 0);
     controls.target.set(0, 0, -extent.middle);
