@@ -1,8 +1,8 @@
 """The AI-enhanced scene: visible and imagined surfaces as named meshes over one texture atlas.
 
-The atlas is a stack of panels, each a picture of the widened grid: first what is visible, continued beyond the frame,
-at the photo's own resolution; then one for each hidden surface at the grid's. What a panel doesn't show is filled with
-what it does, so that compression and filtering find nothing else at a chart's edge.
+The atlas has a panel for each surface, a picture of the widened grid: first what is visible, continued beyond the
+frame, then the hidden ones. What a panel doesn't show is filled with what it does, so that compression and filtering
+find nothing else at a chart's edge.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
 from diorama.layers import LayeredDepth, Surface, find_layers
 from diorama.mesh import triangulate
@@ -30,9 +31,6 @@ BEHIND = 0.97
 
 FARTHEST = 0.85
 """Share of the smallest disparity at which the backdrop stands."""
-
-BACKDROP_STEP = 8
-"""Pixels of the grid to one of the backdrop's: it is only ever seen through pinholes."""
 
 MIN_TRIANGLES = 1000
 UNLIMITED = 10_000_000
@@ -67,7 +65,7 @@ def build(
         guide = np.where(surface.there, surface.disparity, visible.disparity)
         panels.append(fill(first, surface.there, seen, guide, visible.disparity))
     repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin)
-    atlas = _Atlas(depth, photo, panels, repainted, settings.texture_size)
+    atlas = Atlas(depth, photo, panels, repainted, settings.texture_size)
 
     budget = _budgets(depth, settings.triangles)
     names = _Names(segments, depth)
@@ -77,7 +75,7 @@ def build(
         shown = surface if number == 0 else _overlapping(surface, depth)
         mesh, said = _triangulated(shown, scale, depth, budget[number])
         warnings += said if number == 0 else ()
-        pieces += names.split(mesh, surface, atlas.place(mesh, number))
+        pieces += names.split(mesh, surface, atlas.place(mesh.uv, number), hidden=number > 0)
     pieces += _ribbons(depth, scale, settings, names, atlas)
     if points.opaque is None:
         pieces.append(_backdrop(depth, scale, atlas))
@@ -128,9 +126,20 @@ def _overlapping(surface: Surface, depth: LayeredDepth) -> Surface:
 def _triangulated(
     surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int
 ) -> tuple[Mesh, tuple[str, ...]]:
-    z = np.ascontiguousarray(scale / np.maximum(surface.disparity, np.float32(1e-3)), np.float32)
+    """The surface's mesh; its texture coordinates are over the widened grid."""
+    rows, columns = (np.flatnonzero(surface.there.any(axis=axis)) for axis in (1, 0))
+    top, end, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    window = np.s_[top:end, left:right]
+    there = np.ascontiguousarray(surface.there[window])
+    z = np.ascontiguousarray(scale / np.maximum(surface.disparity[window], np.float32(1e-3)), np.float32)
+    whole, height, width = depth.camera, int(end - top), int(right - left)
+    camera = replace(whole, cx=whole.cx - float(left), cy=whole.cy - float(top), width=width, height=height)
+    cuts = Cuts(surface.cuts.right[top:end, left : right - 1], surface.cuts.down[top : end - 1, left:right])
     blank = np.broadcast_to(np.uint8(0), (*z.shape, 3))
-    return triangulate(PointCloud(z, blank, surface.there, depth.camera, surface.there), surface.cuts, budget)
+    mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget)
+    grid = np.array([whole.width, whole.height], np.float32)
+    uv = (mesh.uv * np.array([width, height], np.float32) + np.array([left, top], np.float32)) / grid
+    return replace(mesh, uv=uv.astype(np.float32)), warnings
 
 
 class _Names:
@@ -141,7 +150,7 @@ class _Names:
         self.labels = np.pad(segments.labels, depth.margin, mode="edge")
         self.inside = depth.inside
 
-    def split(self, mesh: Mesh, surface: Surface, uv: Float32, *, ribbon: bool = False) -> list[Mesh]:
+    def split(self, mesh: Mesh, surface: Surface, uv: Float32, *, hidden: bool, ribbon: bool = False) -> list[Mesh]:
         """A mesh a segment, what is seen in the photo apart from what is imagined."""
         height, width = self.labels.shape
         middle = mesh.uv[mesh.faces].mean(axis=1)
@@ -149,7 +158,7 @@ class _Names:
         row = np.clip((middle[:, 1] * height).astype(np.int64), 0, height - 1)
         seed = surface.seed[row, column]
         label = np.where(seed >= 0, self.labels.ravel()[np.maximum(seed, 0)], self.labels[row, column])
-        imagined = ~self.inside[row, column] | ((seed >= 0) & (not ribbon))
+        imagined = ~self.inside[row, column] | (hidden and not ribbon)
         parts = []
         for name_id in np.unique(label):
             for unseen in (False, True):
@@ -172,7 +181,7 @@ def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool) -> M
     )
 
 
-def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: _Names, atlas: _Atlas) -> list[Mesh]:
+def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: _Names, atlas: Atlas) -> list[Mesh]:
     """The foreground's soft edges: its own depth and colour, fading out over the background."""
     visible = depth.surfaces[0]
     allowed = depth.needed & depth.far_side_within(settings.rim_width)
@@ -205,10 +214,10 @@ def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: 
     alpha = np.clip((faded / some)[row, column], 0, 1).astype(np.float32)
     uv = np.stack([(along[1] / some)[row, column] / width, (along[0] / some)[row, column] / height], axis=1)
     mesh = replace(mesh, alpha=alpha)
-    return names.split(mesh, surface, atlas.place_uv(uv.astype(np.float32), 0), ribbon=True)
+    return names.split(mesh, surface, atlas.place(uv.astype(np.float32), 0), hidden=True, ribbon=True)
 
 
-def _backdrop(depth: LayeredDepth, scale: np.float32, atlas: _Atlas) -> Mesh:
+def _backdrop(depth: LayeredDepth, scale: np.float32, atlas: Atlas) -> Mesh:
     """A plane behind everything, over the whole widened frame: where two edges meet a pinhole may open."""
     visible = depth.surfaces[0].disparity
     camera = depth.camera
@@ -219,88 +228,4 @@ def _backdrop(depth: LayeredDepth, scale: np.float32, atlas: _Atlas) -> Mesh:
     vertices = np.stack([x, y, np.full(4, z)], axis=1).astype(np.float32)
     faces = np.array([(0, 1, 2), (0, 2, 3)], np.int32)
     normals = np.tile(np.array([0, 0, -1], np.float32), (4, 1))
-    return Mesh(vertices, faces, atlas.place_uv(corners, -1), normals, BACKDROP, None, True)
-
-
-class _Atlas:
-    """The panels in one picture, and where each is."""
-
-    def __init__(self, depth: LayeredDepth, photo: Photo, panels: list[UInt8], repainted: Bool, limit: int) -> None:
-        height, width = depth.inside.shape
-        # The visible panel at the photo's resolution, as far as the atlas may be large.
-        wanted = photo.width / (width - 2 * depth.margin)
-        rest = sum(1 for _ in panels[1:]) + 1 / BACKDROP_STEP
-        tall = width > height
-        side, other = (height, width) if tall else (width, height)
-        factor = min(wanted, limit / other, max((limit - rest * side) / side, 1.0))
-        size = round(width * factor), round(height * factor)
-        pictures = [_visible_panel(panels[0], repainted, photo, depth, size)]
-        for surface, panel in zip(depth.surfaces[1:], panels[1:], strict=True):
-            pictures.append(_padded_out(panel, surface.there))
-        pictures.append(_backdrop_panel(panels[0], depth))
-        self.tall = tall
-        ends = [picture.shape[0 if tall else 1] for picture in pictures]
-        self.starts = np.cumsum([0, *ends[:-1]])
-        total = int(sum(ends)), max(picture.shape[1 if tall else 0] for picture in pictures)
-        self.rgb: UInt8 = np.full((*(total if tall else total[::-1]), 3), 128, np.uint8)
-        self.sizes = [picture.shape[:2] for picture in pictures]
-        for start, picture in zip(self.starts, pictures, strict=True):
-            top, left = (start, 0) if tall else (0, start)
-            self.rgb[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-
-    def place(self, mesh: Mesh, panel: int) -> Float32:
-        """The mesh's texture coordinates, from those over the grid to those over the atlas."""
-        return self.place_uv(mesh.uv, panel)
-
-    def place_uv(self, uv: Float32, panel: int) -> Float32:
-        height, width = self.sizes[panel]
-        # Half a pixel inside, so that filtering stays in the panel.
-        x = np.clip(uv[:, 0] * width, 0.5, width - 0.5) + (0 if self.tall else self.starts[panel])
-        y = np.clip(uv[:, 1] * height, 0.5, height - 0.5) + (self.starts[panel] if self.tall else 0)
-        return np.stack([x / self.rgb.shape[1], y / self.rgb.shape[0]], axis=1).astype(np.float32)
-
-
-def _visible_panel(grid: UInt8, repainted: Bool, photo: Photo, depth: LayeredDepth, size: tuple[int, int]) -> UInt8:
-    """The widened grid's picture at `size`, with the photo's own pixels inside the frame unless they were repainted."""
-    import cv2
-
-    height, width = depth.inside.shape
-    margin = depth.margin
-    if size == (width, height) and photo.width == width - 2 * margin:
-        return grid
-    panel = np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC), np.uint8)
-    sharp = panel.copy()
-    # The frame needn't begin on a pixel of the panel, so the photo is warped into it rather than pasted.
-    sx, sy = size[0] / width, size[1] / height
-    fx, fy = (width - 2 * margin) * sx / photo.width, (height - 2 * margin) * sy / photo.height
-    matrix = np.array([[fx, 0, margin * sx + 0.5 * fx - 0.5], [0, fy, margin * sy + 0.5 * fy - 0.5]])
-    source = photo.rgb if fx > 0.99 else cv2.GaussianBlur(photo.rgb, (0, 0), 0.35 / fx)
-    cv2.warpAffine(source, matrix, size, dst=sharp, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
-    soft = cv2.resize(repainted.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[..., None]
-    return np.asarray(np.round(soft * panel + (1 - soft) * sharp), np.uint8)
-
-
-def _padded_out(panel: UInt8, there: Bool) -> UInt8:
-    """What the panel doesn't show takes the colour of the nearest part that it does."""
-    from scipy import ndimage
-
-    nearest = ndimage.distance_transform_edt(~there, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(panel[tuple(nearest)])
-
-
-def _backdrop_panel(panel: UInt8, depth: LayeredDepth) -> UInt8:
-    """The farther half of what is visible, blurred over the rest."""
-    import cv2
-
-    visible = depth.surfaces[0]
-    far = visible.there & (visible.disparity <= np.median(visible.disparity[visible.there]))
-    height, width = far.shape
-    size = max(1, width // BACKDROP_STEP), max(1, height // BACKDROP_STEP)
-    weight = cv2.resize(far.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(panel * far[..., None].astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    total, share = np.zeros_like(colour), np.zeros_like(weight)
-    for sigma in (1, 2, 4, 8, 16, 32, 64):
-        left = np.where(share > 0.02, np.float32(1e-3), np.float32(1))
-        total = total + np.asarray(cv2.GaussianBlur(colour, (0, 0), sigma)) * left[..., None]
-        share = share + np.asarray(cv2.GaussianBlur(weight, (0, 0), sigma)) * left
-    return np.clip(total / np.maximum(share, 1e-6)[..., None] + 0.5, 0, 255).astype(np.uint8)
+    return Mesh(vertices, faces, atlas.place(corners, -1), normals, BACKDROP, None, True)

@@ -21,7 +21,7 @@ DIAGONAL = 1.2
 SLACK = 3
 """Pixels imagined beyond what geometry asks for: depth is not exact."""
 
-DEPTH = 4
+DEPTH = 3
 """Hidden surfaces a pixel: a narrow middle surface needs one behind it that goes on behind its neighbour too."""
 
 UPRIGHT = 4

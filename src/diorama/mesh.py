@@ -127,14 +127,14 @@ def _corner_grid(value: Float32, cuts: Cuts, opaque: Bool | None) -> _Grid:
             mine = (names == first) & present
             total[first][windows[slot]] += np.where(mine, extended, 0)
             count[first][windows[slot]] += mine
-    mean = [t / np.maximum(c, 1) for t, c in zip(total, count, strict=True)]
+    means = np.stack([t / np.maximum(c, 1) for t, c in zip(total, count, strict=True)])
     index = np.arange((height + 1) * (width + 1), dtype=np.int64).reshape(height + 1, width + 1) * 4
     corner: list[Float32] = []
     vertex: list[Int64] = []
     for place in (TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT):
         slot = 3 - place  # a pixel's top left corner has the pixel at its bottom right
         names = copy[slot][windows[slot]]
-        corner.append(np.choose(names, [m[windows[slot]] for m in mean]).astype(np.float32, copy=False))
+        corner.append(np.take(means, index[windows[slot]] // 4 + names * np.int64(index.size)))
         vertex.append(index[windows[slot]] + names.astype(np.int64))
     return _Grid(value, present, _four(corner), _four(vertex), (right, down))
 

@@ -122,7 +122,8 @@ def _grow(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
         total[to] += np.where(use[..., None], values[source], 0)
         count[to] += use
     new = count > 0
-    return np.where(new[..., None], total / np.maximum(count, 1)[..., None], values), known | new
+    mean = np.asarray(total / np.maximum(count, np.float32(1))[..., None], np.float32)
+    return np.where(new[..., None], mean, values), known | new
 
 
 def _from_interior(values: Float32, interior: Bool, cuts: Cuts, steps: int) -> tuple[Float32, Bool]:
@@ -140,5 +141,5 @@ def _across(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
         use = known[source] & ~whole
         total[to] += np.where(use[..., None], values[source], 0)
         count[to] += use
-    mean: Float32 = total / np.maximum(count, np.float32(1))[..., None]
+    mean = np.asarray(total / np.maximum(count, np.float32(1))[..., None], np.float32)
     return mean, count > 0
