@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,40 @@ def test_the_same_again_is_only_read(place: Workplace, monkeypatch: pytest.Monke
     assert again.result | {"stages": []} == before.result | {"stages": []}
     stages = place.store.get(first.claim.job_id).progress["stages"]
     assert all(stage["reused"] and stage["state"] == "done" for stage in stages)
+
+
+def test_step_3_takes_up_step_2_and_the_edits(place: Workplace) -> None:
+    first = task(place)
+    made = work.run(first).result
+    assert made is not None
+    second = replace(first, step="enhanced")
+    result = work.run(second).result
+    assert result is not None
+    assert (result["step"], result["keys"]["mesh"]) == ("enhanced", made["keys"]["mesh"])
+    assert [stage["name"] for stage in result["stages"]] == ["segments", "layers", "files"]
+    assert {file["name"] for file in result["files"]} == {f"enhanced/{o.name}" for o in outputs.OUTPUTS["enhanced"]}
+    folder = first.folder / "files" / result["folder"]
+    name = json.loads((folder / "outlines.json").read_bytes())["segments"][0]["name"]
+    edit = {"kind": "rename", "ids": [1], "name": "Cup", "at": [0, 0]}
+    edited = work.run(replace(second, edits={result["keys"]["segments"]: [edit], "another": [edit, edit]})).result
+    assert edited is not None
+    assert edited["folder"] != result["folder"]
+    assert [stage["reused"] for stage in edited["stages"]] == [True, False, False]
+    found = json.loads((first.folder / "files" / edited["folder"] / "outlines.json").read_bytes())["segments"]
+    assert (name, found[0]["name"]) == ("Subject", "Cup")
+    scene = Scene.load(first.folder / "files" / edited["folder"] / "scene.diorama")
+    assert any(mesh.name.startswith("Cup") for mesh in scene.meshes)
+
+
+def test_results_that_the_job_lists_are_never_pruned(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diorama.jobs.files.KEPT_RESULTS", 1)
+    first = task(place)
+    listed = work.run(first).result
+    assert listed is not None
+    other = Settings.parse({**first.settings, "triangles": 2000}).model_dump(mode="json")
+    for kept, there in ((frozenset({listed["folder"]}), True), (frozenset[str](), False)):
+        work.run(replace(first, settings=other, kept=kept))
+        assert (first.folder / "files" / listed["folder"]).exists() == there
 
 
 def test_the_bundle_is_the_whole_scene(place: Workplace) -> None:

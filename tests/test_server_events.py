@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from diorama.jobs.store import Job, claim_of
 from diorama.server import create_app, events
 from diorama.server.context import Context
-from workplace import Workplace
+from workplace import RESULT, Workplace
 
 ADDRESS = "http://127.0.0.1:5000"
 
@@ -88,7 +88,7 @@ def test_the_stream_tells_the_whole_way_and_ends(place: Workplace, context: Cont
         assert 5 < now["seconds_left"] <= 9
         place.store.report(held, {**progress, "ends": time.time() - 9})
         assert (await next_job(stream))["seconds_left"] is None
-        place.store.finish(held, {})
+        place.store.finish(held, RESULT)
         assert (await next_job(stream))["state"] == "waiting"
         assert await rest(stream) == []
         assert (await next_job(follow(context, first)))["error"]["detail"] == "No."
@@ -140,7 +140,7 @@ def client(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestCl
 
 def test_over_http(place: Workplace, client: TestClient) -> None:
     job_id = place.add()
-    place.store.finish(claim_of(claim(place)), {})
+    place.store.finish(claim_of(claim(place)), RESULT)
     url = f"/api/v1/jobs/{job_id}/events"
     answer = client.get(url)
     assert answer.headers["content-type"].startswith("text/event-stream")

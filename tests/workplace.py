@@ -20,6 +20,19 @@ QUICK: dict[str, Any] = {"processing_size": 128, "triangles": 1000}
 SLOW: dict[str, Any] = {"processing_size": 1536, "triangles": 2_000_000}
 """With `slow_photo`, a mesh stage of seconds: time enough to be killed in."""
 
+RESULT: dict[str, Any] = {
+    "step": "original",
+    "report": [],
+    "warnings": [],
+    "camera": {"fx": 9, "fy": 9, "cx": 4, "cy": 4, "width": 8, "height": 8, "fov_x": 48, "source": "assumed"},
+    "units": "relative",
+    "triangles": 2,
+    "points": 64,
+    "folder": "original-0",
+    "files": [],
+}
+"""What a worker makes of a step, at its least: what older versions kept."""
+
 
 @functools.cache
 def quick_photo() -> bytes:
