@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diorama"
 
-FOUNDATION = ["errors", "atomic", "settings", "types", "download", "weights", "networks", "cuts"]
+FOUNDATION = ["errors", "atomic", "settings", "arrays", "segments", "types", "download", "weights", "networks", "cuts"]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
 
 STAGES = 1
@@ -27,6 +27,7 @@ ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main
 
 FAMILIES = {
     **dict.fromkeys(["colour", "lens", "photo"], "photo"),
+    **dict.fromkeys(["atlas", "layered", "layers", "mesh", "rims"], "mesh"),
     **dict.fromkeys(["records", "bundle", "export"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""

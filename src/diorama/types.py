@@ -18,22 +18,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from diorama.arrays import Bool as Bool
+from diorama.arrays import Float32 as Float32
+from diorama.arrays import Int32 as Int32
+from diorama.arrays import UInt8 as UInt8
+from diorama.arrays import check
+from diorama.segments import Segment as Segment
+from diorama.segments import SegmentEdit as SegmentEdit
+from diorama.segments import SegmentKind as SegmentKind
+from diorama.segments import Segments as Segments
 from diorama.settings import Settings
-
-Float32 = npt.NDArray[np.float32]
-UInt8 = npt.NDArray[np.uint8]
-Int32 = npt.NDArray[np.int32]
-Bool = npt.NDArray[np.bool_]
 
 FocalSource = Literal["exif", "model", "user", "assumed"]
 DepthScale = Literal["relative", "metric"]
 Step = Literal["original", "enhanced", "final"]
-SegmentKind = Literal["subject", "object", "ground", "wall", "sky", "background"]
 
 Progress = Callable[[str, float, str], None]
 """Called with a stage's name, the share of it that is done (0..1) and a sentence for the person who waits."""
@@ -41,17 +43,6 @@ Progress = Callable[[str, float, str], None]
 ASSUMED_FOV_DEGREES = 55.0
 """Diagonal-independent guess for the long side: a phone's main camera (26 mm equivalent) sees 69 degrees, a 35 mm
 lens 54, a 50 mm lens 40; 55 over the long side is wrong by less than a third for most of them."""
-
-
-def _check(array: object, name: str, dtype: npt.DTypeLike, *shape: int | None) -> None:
-    """Raise TypeError unless `array` has this dtype and shape (None: any length)."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype):
-        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-        raise TypeError(f"{name} must be a {np.dtype(dtype)} array, not {found}")
-    if array.ndim != len(shape) or any(
-        want is not None and want != have for want, have in zip(shape, array.shape, strict=True)
-    ):
-        raise TypeError(f"{name} must have the shape {shape}, not {array.shape}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +106,9 @@ class Photo:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.rgb, "rgb", np.uint8, None, None, 3)
+        check(self.rgb, "rgb", np.uint8, None, None, 3)
         if self.alpha is not None:
-            _check(self.alpha, "alpha", np.uint8, *self.rgb.shape[:2])
+            check(self.alpha, "alpha", np.uint8, *self.rgb.shape[:2])
         if (self.camera.height, self.camera.width) != self.rgb.shape[:2]:
             raise ValueError(
                 f"the camera is for {self.camera.width}x{self.camera.height}, the picture is {self.width}x{self.height}"
@@ -162,10 +153,10 @@ class DepthMap:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
+        check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
         for name in ("valid", "sky"):
             if getattr(self, name) is not None:
-                _check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
+                check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
         if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
             raise ValueError("inverse depth must be finite and not negative")
 
@@ -187,11 +178,11 @@ class PointCloud:
 
     def __post_init__(self) -> None:
         shape = (self.camera.height, self.camera.width)
-        _check(self.z, "z", np.float32, *shape)
-        _check(self.rgb, "rgb", np.uint8, *shape, 3)
-        _check(self.mask, "mask", np.bool_, *shape)
+        check(self.z, "z", np.float32, *shape)
+        check(self.rgb, "rgb", np.uint8, *shape, 3)
+        check(self.mask, "mask", np.bool_, *shape)
         if self.opaque is not None:
-            _check(self.opaque, "opaque", np.bool_, *shape)
+            check(self.opaque, "opaque", np.bool_, *shape)
         if not np.isfinite(self.z).all() or float(self.z.min()) <= 0:
             raise ValueError("z must be finite and positive")
 
@@ -220,8 +211,8 @@ class Cuts:
     down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
 
     def __post_init__(self) -> None:
-        _check(self.right, "right", np.bool_, None, None)
-        _check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
+        check(self.right, "right", np.bool_, None, None)
+        check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
 
 
 @dataclass(frozen=True)
@@ -241,122 +232,14 @@ class Mesh:
     imagined: bool = False  # not seen in the photo
 
     def __post_init__(self) -> None:
-        _check(self.vertices, "vertices", np.float32, None, 3)
-        _check(self.faces, "faces", np.int32, None, 3)
-        _check(self.uv, "uv", np.float32, len(self.vertices), 2)
-        _check(self.normals, "normals", np.float32, len(self.vertices), 3)
+        check(self.vertices, "vertices", np.float32, None, 3)
+        check(self.faces, "faces", np.int32, None, 3)
+        check(self.uv, "uv", np.float32, len(self.vertices), 2)
+        check(self.normals, "normals", np.float32, len(self.vertices), 3)
         if self.alpha is not None:
-            _check(self.alpha, "alpha", np.float32, len(self.vertices))
+            check(self.alpha, "alpha", np.float32, len(self.vertices))
         if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < len(self.vertices):
             raise ValueError("faces name vertices that are not there")
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One thing in the photo: what it is called, where it is seen and how it stands to its neighbours."""
-
-    id: int  # >= 1: its value in `Segments.labels`
-    name: str
-    kind: SegmentKind
-    box: tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels of the processing size, x1 and y1 past the end
-    area: int  # pixels of the processing size
-    near: float  # z of its nearest point, scene units (2nd percentile: no stray point decides)
-    far: float  # z of its farthest point (98th percentile)
-    neighbours: tuple[int, ...] = ()  # ids of the segments that touch it, ascending
-    in_front_of: tuple[int, ...] = ()  # those of its neighbours that it hides a part of, ascending
-
-    def __post_init__(self) -> None:
-        x0, y0, x1, y1 = self.box
-        if self.id < 1 or not self.name.strip() or self.kind not in get_args(SegmentKind):
-            raise ValueError(
-                f"a segment needs an id from 1, a name and a kind, not {self.id}, {self.name!r}, {self.kind}"
-            )
-        if not (0 <= x0 < x1 and 0 <= y0 < y1 and 1 <= self.area <= (x1 - x0) * (y1 - y0)):
-            raise ValueError(f"segment {self.id} has no pixels or more than its box holds: {self.box}, {self.area}")
-        if not 0 < self.near <= self.far < math.inf:
-            raise ValueError(f"segment {self.id} must stand in front of the camera, not at {self.near} to {self.far}")
-        for ids in (self.neighbours, self.in_front_of):
-            if self.id in ids or list(ids) != sorted(set(ids)):
-                raise ValueError(f"segment {self.id} must list its neighbours once each, ascending, without itself")
-        if not set(self.in_front_of) <= set(self.neighbours):
-            raise ValueError(f"segment {self.id} can only hide segments that touch it")
-
-
-@dataclass(frozen=True)
-class Segments:
-    """The photo divided into things: every pixel that is there belongs to exactly one segment."""
-
-    labels: Int32  # (H, W) at processing size: a segment's id; 0 = nothing there (transparent in the photo)
-    items: tuple[Segment, ...]  # ids ascending
-
-    def __post_init__(self) -> None:
-        _check(self.labels, "labels", np.int32, None, None)
-        ids = [item.id for item in self.items]
-        if ids != sorted(set(ids)):
-            raise ValueError(f"segments must have different ids, ascending, not {ids}")
-        if self.labels.size and int(self.labels.min()) < 0:
-            raise ValueError("labels must not be negative")
-        count = np.bincount(self.labels.ravel(), minlength=1)
-        if [int(label) for label in np.flatnonzero(count[1:]) + 1] != ids:
-            raise ValueError("the labels must hold every segment's id and no other")
-        height, width = self.labels.shape
-        for item in self.items:
-            if item.area != count[item.id] or item.box[2] > width or item.box[3] > height:
-                raise ValueError(f"segment {item.id} doesn't fit the labels")
-            for other in item.neighbours:
-                if other not in self._by_id or item.id not in self[other].neighbours:
-                    raise ValueError(f"segment {item.id} and {other} must be each other's neighbours")
-                if other in item.in_front_of and item.id in self[other].in_front_of:
-                    raise ValueError(f"segments {item.id} and {other} can't each be in front of the other")
-
-    def __getitem__(self, id: int) -> Segment:
-        """The segment with this id.
-
-        Raises:
-            KeyError: there is none.
-        """
-        return self._by_id[id]
-
-    @cached_property
-    def _by_id(self) -> dict[int, Segment]:
-        return {item.id: item for item in self.items}
-
-    def mask(self, id: int, size: tuple[int, int] | None = None) -> Bool:
-        """Where the segment is, (H, W), at `size` (width, height) or at processing size.
-
-        Enlarged masks get smooth outlines: the labels' staircase is blurred by half a pixel before it is cut at one
-        half, so neighbours' masks never overlap by more than that rim's rounding.
-
-        Raises:
-            KeyError: there is no such segment.
-        """
-        self[id]
-        mask: Bool = self.labels == id
-        height, width = mask.shape
-        if size is None or size == (width, height):
-            return mask
-        import cv2
-
-        share = mask.astype(np.float32)
-        if size[0] * size[1] < width * height:
-            shrunk = cv2.resize(share, size, interpolation=cv2.INTER_AREA)
-            return np.ascontiguousarray(shrunk >= 0.5)
-        soft = cv2.GaussianBlur(share, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE)
-        return np.ascontiguousarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR) >= 0.5)
-
-
-@dataclass(frozen=True)
-class SegmentEdit:
-    """One change that a person made to the segments; `segment.edit.apply` carries it out."""
-
-    kind: Literal["rename", "merge", "split"]
-    ids: tuple[int, ...]  # one segment, or those to merge
-    name: str = ""  # rename: the new name
-    at: tuple[float, float] = (0.0, 0.0)  # split: (x, y) of the click, 0..1 over the photo
-
-    def __post_init__(self) -> None:
-        if not self.ids or not all(0 <= share <= 1 for share in self.at):
-            raise ValueError(f"an edit needs a segment and a point of the photo, not {self}")
 
 
 @dataclass(frozen=True)
@@ -368,7 +251,7 @@ class Layered:
     imagined: float  # area that was imagined, as a share of the photo's
 
     def __post_init__(self) -> None:
-        _check(self.atlas, "atlas", np.uint8, None, None, 3)
+        check(self.atlas, "atlas", np.uint8, None, None, 3)
 
 
 @dataclass(frozen=True)
