@@ -12,7 +12,7 @@ Three steps, each of which leaves smooth surfaces as they are:
    either side are continued from outside the band, so that no rim of extremes is left.
 
 Measured on a true disparity map blurred as the networks blur (Motorcycle, 741 px): of the pixels near its edges 40 %
-are wrong by more than 2 % of the range before and 22 % after, and what is farther from edges doesn't change. The
+are wrong by more than 2 % of the range before and 22 % after, and what is farther from edges hardly changes. The
 toggle alone gets 21 % too, but moves everything else by four times the blur's own error, and puts edges where the
 network's blur has its middle instead of where the photo has its edge.
 """
