@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diorama.cuts import clean, find_cuts, label_surfaces
+from diorama.cuts import MIN_LENGTH, clean, find_cuts, label_surfaces
 from diorama.settings import Settings
 from grids import cloud, plane, seeds, sizes, steps
 
@@ -39,8 +39,17 @@ def test_a_steep_even_slope_is_no_edge() -> None:
 
 def test_a_blurred_edge_is_cut_once() -> None:
     row = np.concatenate([np.full(8, 0.2), [0.35, 0.55, 0.75], np.full(8, 0.9)])
-    cuts = find_cuts(cloud(np.tile(row, (4, 1)).astype(np.float32)), SETTINGS)
+    cuts = find_cuts(cloud(np.tile(row, (MIN_LENGTH, 1)).astype(np.float32)), SETTINGS)
     assert (cuts.right.sum(axis=1) == 1).all()
+
+
+def test_a_chain_that_is_too_short_is_noise() -> None:
+    inverse = np.full((3 * MIN_LENGTH, 20), 0.2, np.float32)
+    inverse[: MIN_LENGTH - 1, 10:] = 0.9
+    assert not find_cuts(cloud(inverse[: MIN_LENGTH - 1]), SETTINGS).right.any()
+    longer = find_cuts(cloud(inverse), SETTINGS)  # here the chain goes on along the step's lower side
+    assert longer.right[: MIN_LENGTH - 1, 9].all()
+    assert longer.down[MIN_LENGTH - 2, 10:].all()
 
 
 def test_transparent_pixels_are_cut_off() -> None:

@@ -174,3 +174,13 @@ def test_names_are_loaded_on_use() -> None:
         assert getattr(diorama, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = diorama.nothing  # type: ignore[attr-defined]
+
+
+def test_better_weights_make_another_depth(photo_path: PhotoPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diorama import depth
+
+    memory = Memory()
+    diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
+    monkeypatch.setattr(depth, "choice", lambda _settings: "midas-v21-small")
+    diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
+    assert memory.saved[4:] == ["depth", "points", "mesh"]

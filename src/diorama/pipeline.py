@@ -137,7 +137,7 @@ def make(
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
     full = _Once(lambda: _read(source, settings))
     photo = run.stage("photo", _identity(source), lambda: _photo(full(), settings))
-    depth = run.stage("depth", _depth_file_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
+    depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
     points = run.stage("points", "", lambda: _points(depth, photo, settings))
     cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
     if (until or STEPS[-1]) == "original":
@@ -280,7 +280,12 @@ def _identity(source: Source) -> str:
     return f"{pixels.shape} {pixels.dtype} {hashlib.sha256(pixels.tobytes()).hexdigest()}"
 
 
-def _depth_file_identity(settings: Settings) -> str:
+def _depth_identity(settings: Settings) -> str:
+    """Which depth this is, where the settings alone don't say: the file's bytes, or what `auto` takes today."""
+    if settings.depth == "auto":
+        from diorama import depth
+
+        return depth.choice(settings)
     path = Path(settings.depth)
     return _file_identity(path) if path.suffix else ""
 

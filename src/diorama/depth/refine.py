@@ -7,12 +7,14 @@ Three steps, each of which leaves smooth surfaces as they are:
 3. `sharpen`: what lies between foreground and background at a blurred edge belongs to neither. The blurred bands are
    found by how the range of values grows with the window, so that slopes, however steep, are no edges; each band is
    filled from both of its sides along the photo's own edges (an edge-aware least-squares smoother, Min et al., "Fast
-   global image smoothing based on weighted least squares", 2014, with the bands' confidence at nought); what is left
-   of the ramp is snapped to the nearer of its ends (the toggle mapping, Kramer & Bruckner 1975); and the values on
-   either side are continued from outside the band, so that no rim is left.
+   global image smoothing based on weighted least squares", 2014, with next to no confidence in the band); what is left
+   of the ramp is snapped to the nearer of its ends (the toggle mapping of Kramer and Bruckner, 1975); and the values on
+   either side are continued from outside the band, so that no rim of extremes is left.
 
-On the pictures of a stereo benchmark the toggle alone makes edges as sharp, but puts them where the network's blur
-has its middle, and leaves a rim of the local extreme; a guided filter makes edges worse.
+Measured on a true disparity map blurred as the networks blur (Motorcycle, 741 px): of the pixels near its edges 40 %
+are wrong by more than 2 % of the range before and 22 % after, and what is farther from edges hardly changes. The
+toggle alone gets 21 % too, but moves everything else by four times the blur's own error, and puts edges where the
+network's blur has its middle instead of where the photo has its edge.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ import numpy as np
 
 from diorama.types import Bool, Float32, UInt8
 
-BAND_RADIUS = 0.012
-"""Half width of a blurred edge as a share of the long side: what the networks' answers have (8 px of 640)."""
+BAND_RADIUS = 0.011
+"""Half width of a blurred edge as a share of the long side: what the networks' answers have (7 px of 640)."""
 
 _EDGE_RANGE = (0.025, 0.06)
 """A range of values within the radius below the first is no edge, above the second one for certain."""
 
-_EDGE_SATURATION = (0.6, 0.7)
+_EDGE_SATURATION = (0.62, 0.73)
 """Range within the radius over that within twice the radius: 0.5 on a slope, 1 across a step."""
+
+_FOOT_SLOPE = (0.05, 0.12)
+"""Of a step's height, within a quarter of the radius: less is the flat land beside the step."""
 
 _PHOTO_SIGMA = 2.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
 _SIDE_SIGMA = 1.0  # of 255, in the snapped map: its steps are walls
@@ -43,9 +48,8 @@ def normalise(values: Float32) -> Float32:
     finite = np.isfinite(values)
     if not finite.any():
         return np.full(values.shape, 0.5, np.float32)
-    median = float(np.median(values[finite]))
-    clean = values if finite.all() else np.where(finite, values, np.float32(median))
-    clean = clean.astype(np.float64)
+    clean = values.astype(np.float64)
+    clean[~finite] = np.median(clean[finite])
     low, high = np.percentile(clean, (0.5, 99.5))
     if high - low <= 1e-6 * max(abs(low), abs(high)) or high - low < 1e-12:
         return np.full(values.shape, 0.5, np.float32)
@@ -77,12 +81,13 @@ def sharpen(depth: Float32, rgb: UInt8, amount: float, sky: Bool | None = None) 
 
 def _snap(depth: Float32, rgb: UInt8, radius: int) -> Float32:
     band = edge_band(depth, radius)
-    located = _blend(depth, _fill(depth, 1 - band, rgb, radius, _PHOTO_SIGMA), band)
-    rest = edge_band(located, max(1, round(radius * 2 / 3)))
-    snapped = _blend(located, toggle(located, max(1, round(radius * 2 / 3))), rest)
-    band = _float32(cv2.dilate(np.maximum(band, rest), _window(1)))
+    located = _blend(depth, _fill(depth, 1 - band, rgb, 0.5 * radius, _PHOTO_SIGMA), band)
+    step = max(1, round(radius * 2 / 3))
+    band = np.maximum(band, edge_band(located, step))
+    snapped = _blend(located, toggle(toggle(located, step), step), band)
+    band = _float32(cv2.dilate(band, _window(1)))
     sides = np.clip(snapped * 255, 0, 255).astype(np.uint8)
-    continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, floor=1e-5)
+    continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, floor=1e-9)
     return np.clip(_blend(depth, continued, band), np.float32(0), np.float32(1))
 
 
@@ -101,9 +106,14 @@ def edge_band(depth: Float32, radius: int) -> Float32:
     # Slopes go on beyond the border; cut off there, they would look like steps.
     pads = [(min(reach, side - 1), min(reach, side - 1)) for side in depth.shape]
     smooth = _float32(np.pad(cv2.GaussianBlur(depth, (0, 0), 1.0), pads, mode="reflect", reflect_type="odd"))
-    near = _range(smooth, radius)
-    saturation = near / np.maximum(_range(smooth, reach), np.float32(1e-6))
-    band = _smoothstep(near, *_EDGE_RANGE) * _smoothstep(_float32(saturation), *_EDGE_SATURATION)
+    height = _range(smooth, radius)
+    saturation = height / np.maximum(_range(smooth, reach), np.float32(1e-6))
+    core = _smoothstep(height, *_EDGE_RANGE) * _smoothstep(_float32(saturation), *_EDGE_SATURATION)
+    # The core is where the step is steepest; its feet are what isn't flat beside it.
+    window = _window(radius)
+    slope = _range(smooth, max(1, radius // 4)) / np.maximum(cv2.dilate(height, window), np.float32(1e-6))
+    feet = cv2.dilate(_smoothstep(core, 0.5, 1.0), window) * _smoothstep(_float32(slope), *_FOOT_SLOPE)
+    band = np.maximum(core, feet)
     inner = tuple(slice(before, before + side) for (before, _), side in zip(pads, depth.shape, strict=True))
     return _float32(band[inner])
 
