@@ -184,3 +184,25 @@ def test_better_weights_make_another_depth(photo_path: PhotoPath, monkeypatch: p
     monkeypatch.setattr(depth, "choice", lambda _settings: "midas-v21-small")
     diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
     assert memory.saved[4:] == ["depth", "points", "mesh"]
+
+
+def test_an_inpainter_that_fails_is_replaced_and_it_is_said(
+    photo_path: PhotoPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diorama import inpaint
+    from diorama.errors import ModelError
+
+    real = inpaint.fill
+
+    def fill(*arguments: Any, model: str, **more: Any) -> Any:
+        if model == "migan":
+            raise ModelError("The network broke.", hint="Mend it.")
+        return real(*arguments, model=model, **more)
+
+    monkeypatch.setattr(inpaint, "fill", fill)
+    monkeypatch.setattr(inpaint, "choose", lambda name, **_: ("migan", "it is here"))
+    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False)
+    assert scene.report[-1].backend == "bundled"
+    assert any("The network broke. The bundled" in warning for warning in scene.warnings)
+    with pytest.raises(ModelError):
+        diorama.make(photo_path("coffee"), SMALL.changed(inpaint="migan"), fetch=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from diorama.errors import SettingsError
+from diorama.errors import ModelError, SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
 from diorama.types import (
     Bool,
@@ -147,7 +147,7 @@ def make(
     segments, said = _edited(segments, chosen, points)
     layered = run.stage(
         "layers",
-        _edits_identity(chosen),
+        _layers_identity(chosen, settings),
         lambda: _layers(points, cuts, photo, segments, said, settings, fetch, run.progress),
     )
     return Scene(
@@ -237,10 +237,17 @@ def _layers(
     left = 0.8
 
     def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
-        nonlocal left
+        nonlocal left, name, said
         progress("layers", 1 - left, f"{STAGE_MESSAGES['layers']} with {name}")
         left *= 0.8  # how many layers there are shows when they are found
-        return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+        try:
+            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+        except ModelError as error:
+            if settings.inpaint != "auto" or name == "bundled":
+                raise
+            said += (f"{error.message} The bundled inpainter was used instead.",)
+            name = "bundled"
+            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
 
     layered, warnings = build(points, cuts, photo, segments, settings, fill)
     return layered, name, reason, said + warnings
@@ -254,8 +261,12 @@ def _edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointClo
     return apply_all(segments, edits, points)
 
 
-def _edits_identity(edits: tuple[SegmentEdit, ...]) -> str:
-    return json.dumps([asdict(edit) for edit in edits]) if edits else ""
+def _layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:
+    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today."""
+    from diorama import inpaint
+
+    inpainter = inpaint.choose("auto")[0] if settings.inpaint == "auto" else ""
+    return json.dumps([inpainter, *(asdict(edit) for edit in edits)])
 
 
 def _read(source: Source, settings: Settings) -> Photo:
