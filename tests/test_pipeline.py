@@ -183,7 +183,7 @@ def test_better_weights_make_another_depth(photo_path: PhotoPath, monkeypatch: p
     diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
     monkeypatch.setattr(depth, "choice", lambda _settings: "midas-v21-small")
     diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
-    assert memory.saved[4:] == ["depth", "points", "mesh"]
+    assert memory.saved[len(STAGE_NAMES) :] == list(STAGE_NAMES[1:])
 
 
 def test_an_inpainter_that_fails_is_replaced_and_it_is_said(
@@ -200,7 +200,7 @@ def test_an_inpainter_that_fails_is_replaced_and_it_is_said(
         return real(*arguments, model=model, **more)
 
     monkeypatch.setattr(inpaint, "fill", fill)
-    monkeypatch.setattr(inpaint, "choose", lambda name, **_: ("migan", "it is here"))
+    monkeypatch.setattr(inpaint, "choose", lambda name="auto", **_: ("migan" if name == "auto" else name, ""))
     scene = diorama.make(photo_path("coffee"), SMALL, fetch=False)
     assert scene.report[-1].backend == "bundled"
     assert any("The network broke. The bundled" in warning for warning in scene.warnings)
