@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +89,28 @@ def job_of(page: Page) -> dict[str, Any]:
     return job
 
 
+def wait_for_enhanced(page: Page) -> None:
+    """The scene of step 3 and its segments are shown."""
+    page.locator(f".enhanced {browsing.READY}").wait_for(timeout=READY_MS)
+    page.locator('.segments[data-state="ready"][aria-busy="false"]').wait_for(timeout=READY_MS)
+
+
+def wait_for_edit(page: Page, count: int) -> None:
+    """The scene has followed a change of the segments, of which there are `count` now."""
+    page.locator(f'.segments[data-count="{count}"][aria-busy="false"]').wait_for(timeout=READY_MS)
+    wait_for_enhanced(page)
+
+
+def nodes(page: Page) -> dict[str, Any]:
+    """The nodes of the enhanced GLB by name, as it can be downloaded."""
+    url = page.locator('.downloads a[data-file="scene.glb"]').get_attribute("href")
+    assert url
+    assert "/enhanced/" in url
+    data = page.request.get(url).body()
+    (size,) = struct.unpack_from("<I", data, 12)  # of the chunk that holds the JSON
+    return {node["name"]: node for node in json.loads(data[20 : 20 + size])["nodes"]}
+
+
 def current_step(page: Page) -> str:
     step = page.locator('[aria-current="step"]')
     return step.get_attribute("data-step") or ""
@@ -122,24 +146,126 @@ def test_a_photo_becomes_3d_and_is_validated(address: str, browser: Browser, cof
         assert colours(browsing.picture(page.locator(".compare"))) > 2000
 
         page.get_by_role("button", name="Validate and Proceed").click()
-        page.get_by_role("heading", name="Original 3D is validated.").wait_for()
-        assert job_of(page)["validated"] == ["original"]
-        wait_for_scene(page)  # what was validated stays in sight
-
-        page.get_by_role("link", name="What comes next").click()
-        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+        page.get_by_role("heading", name="Imagining what the photo hides").wait_for()
         assert current_step(page) == "enhanced"
         assert page.evaluate("document.activeElement.tagName") == "H1"
-        page.reload()
-        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+        assert job_of(page)["validated"] == ["original"]
+        wait_for_enhanced(page)
         page.go_back()
-        wait_for_scene(page)
+        wait_for_scene(page)  # what was validated can still be seen
         assert current_step(page) == "original"
         page.reload()
         wait_for_scene(page)
         assert page.get_by_role("heading", name="Original 3D is validated.").is_visible()
-        page.go_forward()
-        page.get_by_role("heading", name="AI-enhanced 3D").wait_for()
+        page.get_by_role("link", name="Open AI-enhanced 3D").click()
+        wait_for_enhanced(page)
+
+
+@pytest.fixture(scope="module")
+def enhanced(address: str, browser: Browser, coffee: Path) -> str:
+    """The path of a job whose step 3 waits to be validated."""
+    with watched(browser, address) as (page, _):
+        upload(page, coffee)
+        wait_for_scene(page)
+        page.get_by_role("button", name="Validate and Proceed").click()
+        page.locator('.making[data-stage="layers"]').wait_for(timeout=READY_MS)  # its progress, by stage
+        assert page.locator(".making .stage-label").all_inner_texts()[-1] == "Writing the files"
+        wait_for_enhanced(page)
+        return page.url.removeprefix(address)
+
+
+def test_what_was_imagined_is_shown_and_compared(address: str, browser: Browser, enhanced: str) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(enhanced)
+        wait_for_enhanced(page)
+        surface = page.locator(".viewer-surface")
+        for _ in range(20):  # to the end of the allowed travel
+            surface.press("ArrowRight")
+        filled = canvas(page)
+        page.get_by_role("button", name="Original", exact=True).click()
+        page.locator(f'{browsing.READY}[data-scene="original"]').wait_for()
+        torn = canvas(page)
+        assert difference(filled, torn) > 2, "the same camera shows holes where nothing was imagined"
+        page.get_by_role("button", name="Enhanced", exact=True).click()
+        page.locator(f'{browsing.READY}[data-scene="enhanced"]').wait_for()
+        assert difference(canvas(page), filled) < 1
+        surface.press("i")
+        page.locator('.viewer[data-imagined="true"]').wait_for()
+        page.wait_for_timeout(200)
+        tinted = canvas(page)
+        assert difference(tinted, filled) > 2
+        views = [tinted, show(page, "Wireframe"), show(page, "Depth")]
+        assert all(difference(one, other) > 3 for one in views for other in views if one is not other)
+
+        slider = page.get_by_role("slider", name="Divider between Original 3D and AI-enhanced 3D")
+        slider.press("End")
+        assert slider.get_attribute("aria-valuetext") == "0 % AI-enhanced 3D, 100 % Original 3D"
+        before = browsing.picture(page.locator(".compare"))
+        slider.press("Home")
+        after = browsing.picture(page.locator(".compare"))
+        assert difference(before, after) > 2
+        page.get_by_role("switch", name="Show what was imagined").check()
+        page.locator(".compare-right").evaluate("image => image.decode()")
+        assert difference(browsing.picture(page.locator(".compare")), after) > 2
+
+
+def test_segments_are_renamed_split_and_merged_and_the_files_follow(
+    address: str, browser: Browser, enhanced: str
+) -> None:
+    with watched(browser, address) as (page, _):
+        page.goto(enhanced)
+        wait_for_enhanced(page)
+        count = len(job_segments(page))
+        assert count >= 2
+        assert f"{count} things" in page.locator(".enhanced-summary").inner_text()
+        page.get_by_role("button", name="Rename Subject").click()
+        page.get_by_role("textbox", name="New name for Subject").fill("Grandma's cup")
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Rename Grandma's cup").wait_for()  # at once
+        page.locator('.segments[aria-busy="true"]').wait_for()
+        wait_for_edit(page, count)
+        assert "Grandma's cup" in nodes(page)
+        assert "Subject" not in nodes(page)
+
+        page.get_by_role("button", name="Split", exact=True).click()
+        stage = page.locator(".segments-stage")
+        for key in ("ArrowUp", "ArrowUp", "Enter"):
+            stage.press(key)
+        wait_for_edit(page, count + 1)
+        page.get_by_role("button", name="Take the last change back").click()
+        wait_for_edit(page, count)
+
+        for choice in page.locator(".segment-check").all()[:2]:
+            choice.check()
+        kept = page.locator(".segment-name").first.inner_text()
+        page.get_by_role("button", name="Merge 2").click()
+        wait_for_edit(page, count - 1)
+        assert kept in nodes(page)
+        assert len(job_segments(page)) == count - 1
+        page.reload()
+        wait_for_enhanced(page)
+        assert page.locator(".segment").count() == count - 1
+
+        with page.expect_request("**/rerun") as sent:
+            travel = page.get_by_label("Camera travel", exact=True)
+            travel.press("ArrowLeft")
+            page.get_by_role("button", name="Run again").click()
+        assert sent.value.post_data_json == {"step": "enhanced", "settings": {"camera_travel": 7.5}}
+        page.locator('.settings[data-changes="0"]').wait_for(timeout=READY_MS)
+        wait_for_enhanced(page)
+        assert page.locator(".segment").count() == count - 1  # what a person did to the segments stays
+
+        page.get_by_role("button", name="Validate and Proceed").click()
+        page.get_by_role("heading", name="Final 3D").wait_for()
+        assert current_step(page) == "final"
+        page.go_back()
+        page.get_by_role("heading", name="AI-enhanced 3D is validated.").wait_for()
+        assert job_of(page)["validated"] == ["original", "enhanced"]
+
+
+def job_segments(page: Page) -> list[dict[str, Any]]:
+    segments: list[dict[str, Any]] = page.request.get(f"/api/v1/jobs/{job_of(page)['id']}/segments").json()["segments"]
+    return segments
 
 
 def test_progress_moves_through_named_stages_and_outlives_a_reload(

@@ -24,7 +24,7 @@ export function facts(job) {
   if (depth && job.step === "original") rows.push([T.depth, depth.backend]);
   if (job.step === "enhanced") {
     const layers = job.report.find((stage) => stage.stage === "layers");
-    if (layers) rows.push([T.inpaint, layers.backend]);
+    if (layers) rows.push([T.inpaint, S.modelNames[layers.backend] ?? layers.backend]);
     if (job.meshes) rows.push([T.meshes, format.number(job.meshes)]);
     if (job.imagined !== null) rows.push([T.imagined, T.imaginedShare(format.percent(job.imagined))]);
   }

@@ -30,7 +30,9 @@ export function jobView(id, wantedStep) {
 
   const actions = {
     validate: async (made) => {
-      accept(await api.validate(id, made));
+      const next = await api.validate(id, made);
+      if (step === null) go(jobUrl(id, made), { replace: true }); // "back" leads to what was validated
+      accept(next);
       go(jobUrl(id, AFTER[made]));
     },
     rerun: async (made, settings) => {

@@ -7,12 +7,13 @@ import { S } from "./strings.js";
 const LONGEST = 60; // characters, as the server has it
 
 /** @returns {{ element, setName, setSelected, setEditable, focus }} */
-export function segmentRow(thing, { onHover, onSelect, onRename }) {
+export function segmentRow(thing, { selected, onHover, onSelect, onRename }) {
   const T = S.segments;
   let name = thing.name;
   const check = h("input", {
     type: "checkbox",
     class: "segment-check",
+    checked: selected,
     "aria-label": T.select(name),
     onchange: () => onSelect(check.checked),
   });

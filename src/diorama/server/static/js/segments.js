@@ -98,6 +98,7 @@ export function segmentsPanel(job, actions) {
       rows.set(
         thing.id,
         segmentRow(thing, {
+          selected: selected.has(thing.id),
           onHover: highlight,
           onSelect: (on) => select(thing.id, on),
           onRename: (name) => rename(thing, name),
