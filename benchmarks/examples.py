@@ -90,6 +90,29 @@ def original(page: Page, target: Path) -> None:
     save(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": end}), target)
 
 
+def enhanced(page: Page, target: Path) -> None:
+    """Step 3: the enhanced scene, seen from the end of the allowed travel, and the things in the photo."""
+    page.get_by_role("button", name="Validate and Proceed").click()
+    viewer = page.locator(".enhanced .viewer[data-ready=true]")
+    viewer.wait_for(timeout=180_000)
+    segments = page.locator(".segments[data-state=ready]")
+    segments.wait_for()
+    surface = viewer.locator(".viewer-surface")
+    for _ in range(2):
+        surface.press("ArrowRight")
+    surface.blur()
+    segments.locator(".segment").last.hover()
+    page.wait_for_timeout(1500)  # the view glides to a stop
+    compare = page.locator(".compare-section")
+    compare.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    page.evaluate("scrollTo(0, 0)")
+    box = compare.bounding_box()
+    assert box is not None
+    end = box["y"] + box["height"] + 24
+    save(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": end}), target)
+
+
 def save(screenshot: bytes, target: Path) -> None:
     """Write a palette PNG of at most `MAX_BYTES`, with as many colours as fit."""
     with Image.open(io.BytesIO(screenshot)) as opened:
@@ -126,6 +149,7 @@ def main() -> int:
         page = browser.new_page(viewport=SIZE, reduced_motion="reduce", color_scheme="light")  # type: ignore[arg-type]
         upload(page, address, options.photo or _coffee(), options.folder / "etape_1.png")
         original(page, options.folder / "etape_2.png")
+        enhanced(page, options.folder / "etape_3.png")
         browser.close()
     return 0
 
