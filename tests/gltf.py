@@ -20,7 +20,7 @@ _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 def validate(*paths: Path) -> list[dict[str, Any]]:
     """Each file's report; needs npm's gltf-validator (a loud skip without it)."""
     tools.need("gltf-validator")
-    command = ["node", str(tools.NODE_FOLDER / "validate.mjs"), *map(str, paths)]
+    command = [str(tools.need("node")), str(tools.NODE_FOLDER / "validate.mjs"), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     reports: list[dict[str, Any]] = json.loads(done.stdout)
     return reports

