@@ -95,11 +95,7 @@ function summary(job) {
     { class: "enhanced-summary" },
     T.lead,
     " ",
-    h(
-      "strong",
-      {},
-      [T.things(job.segments ?? 0), T.imagined(format.percent(job.imagined ?? 0))].join(", "),
-    ),
+    h("strong", {}, [T.things(job.segments ?? 0), T.imagined(format.percent(job.imagined ?? 0))].join(", ")),
     ".",
   );
 }

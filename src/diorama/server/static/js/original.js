@@ -55,7 +55,8 @@ export function originalPanel(whole, actions) {
 }
 
 /** What a panel shows of a job's result; it is built anew when this changes. */
-export const mark = (job) => JSON.stringify([job.settings, job.report, job.files.map((file) => [file.name, file.bytes])]);
+export const mark = (job) =>
+  JSON.stringify([job.settings, job.report, job.files.map((file) => [file.name, file.bytes])]);
 
 function compareSection(job) {
   const T = S.original;

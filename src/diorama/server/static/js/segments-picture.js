@@ -105,7 +105,11 @@ export function segmentsPicture(job, { onHover, onChoose, onSplit }) {
       paths.clear();
       names.clear();
       for (const thing of things) {
-        const path = svg("path", { d: outline(thing.polygons, size), "data-segment": thing.id, "fill-rule": "evenodd" });
+        const path = svg("path", {
+          d: outline(thing.polygons, size),
+          "data-segment": thing.id,
+          "fill-rule": "evenodd",
+        });
         path.dataset.box = thing.box.join(" ");
         path.dataset.kind = thing.kind;
         paths.set(thing.id, path);
@@ -144,6 +148,4 @@ export function segmentsPicture(job, { onHover, onChoose, onSplit }) {
 
 /** Rings of points in 0..1 as one path. */
 const outline = (rings, { x, y }) =>
-  rings
-    .map((ring) => `M${ring.map(([u, v]) => `${(u * x).toFixed(1)} ${(v * y).toFixed(1)}`).join("L")}Z`)
-    .join("");
+  rings.map((ring) => `M${ring.map(([u, v]) => `${(u * x).toFixed(1)} ${(v * y).toFixed(1)}`).join("L")}Z`).join("");

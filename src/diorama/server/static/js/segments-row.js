@@ -50,7 +50,17 @@ export function segmentRow(thing, { selected, onHover, onSelect, onRename }) {
       onfocusout: () => onHover(null),
     },
     check,
-    h("span", { class: "segment-text" }, button, input, h("span", { class: "segment-kind" }, T.what(thing.kind, format.number(thing.near, 1), format.number(thing.far, 1)))),
+    h(
+      "span",
+      { class: "segment-text" },
+      button,
+      input,
+      h(
+        "span",
+        { class: "segment-kind" },
+        T.what(thing.kind, format.number(thing.near, 1), format.number(thing.far, 1)),
+      ),
+    ),
     h("span", { class: "segment-share", title: T.share }, format.percent(thing.area)),
   );
 

@@ -38,7 +38,12 @@ export function segmentsPanel(job, actions) {
   );
   const splitButton = h(
     "button",
-    { type: "button", class: "button small", "aria-pressed": "false", onclick: () => splitting(!picture.isSplitting()) },
+    {
+      type: "button",
+      class: "button small",
+      "aria-pressed": "false",
+      onclick: () => splitting(!picture.isSplitting()),
+    },
     icon("split"),
     T.split,
   );
@@ -65,7 +70,13 @@ export function segmentsPanel(job, actions) {
       h(
         "div",
         { class: "segments-list-side" },
-        h("div", { class: "segments-tools", role: "group", "aria-label": T.tools }, mergeButton, splitButton, undoButton),
+        h(
+          "div",
+          { class: "segments-tools", role: "group", "aria-label": T.tools },
+          mergeButton,
+          splitButton,
+          undoButton,
+        ),
         h("p", { class: "segments-hint muted", id: "segments-hint" }, T.hint),
         trouble,
         list,
@@ -106,7 +117,10 @@ export function segmentsPanel(job, actions) {
       );
     }
     list.replaceChildren(...[...rows.values()].map((row) => row.element));
-    setText(count, `${S.enhanced.things(things.length)}, ${S.enhanced.imagined(format.percent(now.results[STEP].imagined ?? 0))}`);
+    setText(
+      count,
+      `${S.enhanced.things(things.length)}, ${S.enhanced.imagined(format.percent(now.results[STEP].imagined ?? 0))}`,
+    );
     showSelection();
     element.dataset.count = String(things.length);
     element.dataset.state = "ready";
@@ -139,7 +153,8 @@ export function segmentsPanel(job, actions) {
     undoButton.disabled = edits === 0 || !editable();
   }
 
-  const editable = () => isFinal(now) && now.step === STEP && now.state !== "failed" && now.results[STEP]?.current !== false;
+  const editable = () =>
+    isFinal(now) && now.step === STEP && now.state !== "failed" && now.results[STEP]?.current !== false;
 
   function splitting(on) {
     picture.setSplitting(on);

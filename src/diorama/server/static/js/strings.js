@@ -9,7 +9,7 @@ export const S = {
   apiTitle: "The HTTP API's documentation",
   toLight: "Use the light theme",
   toDark: "Use the dark theme",
-  footer: "Your photo is worked on by this server and sent to no one else.",
+  footer: "Your photo is worked on by this server and sent to no one else, unless you choose OpenAI in step 3.",
   close: "Close",
   undo: "Undo",
   retry: "Try again",
@@ -212,7 +212,14 @@ export const S = {
       `${kind.charAt(0).toUpperCase()}${kind.slice(1)}, ${near === far ? near : `${near} to ${far}`} away`,
   },
 
-  modelNames: { migan: "MI-GAN", lama: "LaMa", bundled: "Bundled", openai: "OpenAI images", regions: "Regions", "mobile-sam": "MobileSAM" },
+  modelNames: {
+    migan: "MI-GAN",
+    lama: "LaMa",
+    bundled: "Bundled",
+    openai: "OpenAI images",
+    regions: "Regions",
+    "mobile-sam": "MobileSAM",
+  },
 
   facts: {
     size: "Photo",
@@ -293,7 +300,11 @@ export const S = {
     fovAuto: (degrees, source) => `${degrees}°, ${source}`,
     focalAuto: "automatic",
     inUnits: (unit) => `in ${unit}`,
-    model: { depth: { label: "Depth model" }, inpaint: { label: "Inpainting" }, segmenter: { label: "Things found by" } },
+    model: {
+      depth: { label: "Depth model" },
+      inpaint: { label: "Inpainting" },
+      segmenter: { label: "Things found by" },
+    },
     licence: (name) => `Licence: ${name}.`,
     leaves: "With this choice the picture leaves this machine: it is sent to OpenAI, under your key and at your cost.",
     keyMissing: "no key on this server",

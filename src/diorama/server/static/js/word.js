@@ -37,10 +37,7 @@ export function wordBox(job, step, actions) {
     h("a", { class: primary ? "button primary" : "button", href: jobUrl(job.id, to) }, label, icon("arrow"));
 
   const show = {
-    validated: () => [
-      text(h("h2", {}, icon("check"), T.validated), T.validatedText),
-      link(NEXT[step], T.next),
-    ],
+    validated: () => [text(h("h2", {}, icon("check"), T.validated), T.validatedText), link(NEXT[step], T.next)],
     open: () => [text(h("h2", {}, T.lead), T.text), button, trouble],
     outdated: () => [text(h("h2", {}, T.outdated), T.outdatedText), link("original", T.outdatedNext, true)],
   };
