@@ -38,7 +38,7 @@ def coffee() -> Photo:
 
 @pytest.fixture(autouse=True)
 def _forget_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depth, "_unreachable", {})
+    monkeypatch.setattr(weights, "_unreachable", {})
     monkeypatch.setattr(download, "PAUSE_SECONDS", 0.01)
 
 
@@ -95,8 +95,8 @@ def test_without_a_network_the_bundled_one_runs_soon_and_once(monkeypatch: pytes
 
     monkeypatch.delenv("DIORAMA_OFFLINE")
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    assert depth.FETCH_SECONDS <= 3
-    monkeypatch.setattr(depth, "FETCH_SECONDS", 0.3)
+    assert weights.REACH_SECONDS <= 3
+    monkeypatch.setattr(weights, "REACH_SECONDS", 0.3)
     networks.catalogue_with(monkeypatch, b"whatever")
     begin = time.monotonic()
     depth._choose("auto", True, None)
