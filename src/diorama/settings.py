@@ -134,7 +134,7 @@ class Settings(BaseModel):
         why="How much of what the travel shows beyond the photo's frame is imagined.",
     )  # fmt: skip
     rim_width: float = _tunable(
-        1.5, stage="layers", label="Soft rim", unit="px", step=0.25, ge=0, le=4,
+        1.0, stage="layers", label="Soft rim", unit="px", step=0.25, ge=0, le=4,
         why="Width of the pixels on a silhouette that mix both sides: repainted behind, faded out in front.",
     )  # fmt: skip
 

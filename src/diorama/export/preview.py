@@ -48,7 +48,7 @@ def write_depth_preview(depth: DepthMap, path: Path, long_side: int = LONG_SIDE)
     Raises:
         StorageError: the disk is full or refuses.
     """
-    _write_jpeg(Photo(colour_depth(depth), depth.camera).fitted(long_side).rgb, path)
+    write_jpeg(Photo(colour_depth(depth), depth.camera).fitted(long_side).rgb, path)
 
 
 def write_photo_view(photo: Photo, path: Path, long_side: int = LONG_SIDE) -> None:
@@ -62,10 +62,15 @@ def write_photo_view(photo: Photo, path: Path, long_side: int = LONG_SIDE) -> No
     if small.alpha is not None:
         share = small.alpha[..., None].astype(np.float32) / 255
         rgb = np.rint(rgb * share + BACKGROUND * (1 - share)).astype(np.uint8)
-    _write_jpeg(rgb, path)
+    write_jpeg(rgb, path)
 
 
-def _write_jpeg(rgb: UInt8, path: Path, quality: int = 90) -> None:
+def write_jpeg(rgb: UInt8, path: Path, quality: int = 90) -> None:
+    """Write (H, W, 3) sRGB as JPEG.
+
+    Raises:
+        StorageError: the disk is full or refuses.
+    """
     import cv2
 
     how: list[Any] = [cv2.IMWRITE_JPEG_QUALITY, quality]

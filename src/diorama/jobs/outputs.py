@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diorama import atomic, export
-from diorama.export import ply
+from diorama.export import ply, preview
 
 if TYPE_CHECKING:
-    from diorama.types import Mesh, Scene, Step, UInt8
+    from diorama.types import Mesh, Scene, Step
 
-VERSION = 1
+VERSION = 2
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
 
 PAGE_PIXELS = 2048
@@ -127,25 +127,11 @@ def _points_preview(scene: Scene, path: Path) -> None:
 
 
 def _photo(scene: Scene, path: Path) -> None:
-    _write_jpeg(scene.photo.fitted(PAGE_PIXELS).rgb, path, quality=88)
+    preview.write_photo_view(scene.photo, path, PAGE_PIXELS)
 
 
 def _depth_colours(scene: Scene, path: Path) -> None:
-    """Near is bright, far is dark; the sky is black. Ranks rather than values, so that every part shows its shape."""
-    import cv2
-    import numpy as np
-
-    inverse = scene.depth.inverse_depth
-    low, high = (float(value) for value in np.percentile(inverse, (1, 99)))
-    shade = np.clip((inverse - low) / max(high - low, 1e-9), 0, 1)
-    colours = cv2.applyColorMap((shade * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    if scene.depth.sky is not None:
-        colours[scene.depth.sky] = 0
-    longest = max(inverse.shape)
-    if longest > PAGE_PIXELS:
-        size = (round(inverse.shape[1] * PAGE_PIXELS / longest), round(inverse.shape[0] * PAGE_PIXELS / longest))
-        colours = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
-    _write_jpeg(np.ascontiguousarray(colours[..., ::-1]), path, quality=90)
+    preview.write_depth_preview(scene.depth, path, PAGE_PIXELS)
 
 
 def _thumbnail(scene: Scene, path: Path) -> None:
@@ -160,7 +146,7 @@ def _thumbnail(scene: Scene, path: Path) -> None:
     view = render(
         scene, translate=(move, -move / 2, 0.0), rotate=(-turn / 2, -turn, 0.0), size=_fitted(scene, THUMBNAIL_PIXELS)
     )
-    _write_jpeg(view.rgb, path, quality=85)
+    preview.write_jpeg(view.rgb, path, quality=85)
 
 
 def _moved_view(scene: Scene, path: Path) -> None:
@@ -173,7 +159,7 @@ def _moved_view(scene: Scene, path: Path) -> None:
     right, down = (share * float(travel) for share in COMPARED_MOVE)
     size = _fitted(scene, COMPARED_PIXELS)
     view = render(scene, translate=(right, down, 0.0), size=size, background=BACKGROUND)
-    _write_jpeg(view.rgb, path, quality=90)
+    preview.write_jpeg(view.rgb, path, quality=90)
 
 
 def _imagined_view(scene: Scene, path: Path) -> None:
@@ -219,7 +205,7 @@ def _annotated(scene: Scene, path: Path) -> None:
     from diorama.segment.coco import annotated_picture
 
     assert scene.segments is not None
-    _write_jpeg(annotated_picture(scene.photo, scene.segments), path, quality=92)
+    preview.write_jpeg(annotated_picture(scene.photo, scene.segments), path, quality=92)
 
 
 def _write_json(value: Any, path: Path) -> None:
@@ -232,15 +218,6 @@ def _fitted(scene: Scene, longest: int) -> tuple[int, int]:
     camera = scene.camera
     scale = min(1.0, longest / max(camera.width, camera.height))
     return max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
-
-
-def _write_jpeg(rgb: UInt8, path: Path, *, quality: int) -> None:
-    import cv2
-
-    done, data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert done  # JPEG takes every 8-bit picture of up to 65,500 pixels a side; all here are resized to less
-    with atomic.writing(path) as file:
-        file.write(data.tobytes())
 
 
 _THUMBNAIL = Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail)
