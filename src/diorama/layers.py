@@ -149,10 +149,7 @@ def _rims_behind(surfaces: list[Surface], far_side: Bool) -> tuple[Surface, ...]
     visible, hidden = surfaces[:2]
     strip = far_side & visible.there & ~hidden.there
     there = hidden.there | strip
-    right = hidden.cuts.right & ~(there[:, 1:] & there[:, :-1] & ~(hidden.there[:, 1:] & hidden.there[:, :-1]))
-    down = hidden.cuts.down & ~(there[1:] & there[:-1] & ~(hidden.there[1:] & hidden.there[:-1]))
-    jumps = _jumps(hidden.disparity, there, hidden.jump)
-    wider = replace(hidden, there=there, cuts=Cuts(right | jumps.right, down | jumps.down))
+    wider = replace(hidden, there=there, cuts=_jumps(hidden.disparity, there, hidden.jump))
     return replace(visible, there=visible.there & ~strip), wider, *surfaces[2:]
 
 
