@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,12 +82,7 @@ def original(page: Page, target: Path) -> None:
     page.wait_for_timeout(1500)  # the view glides to a stop
     compare = page.locator(".compare-section")
     compare.scroll_into_view_if_needed()  # its pictures may be waiting to be seen
-    page.wait_for_load_state("networkidle")
-    page.evaluate("scrollTo(0, 0)")
-    box = compare.bounding_box()
-    assert box is not None
-    end = box["y"] + box["height"] + 24
-    save(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": end}), target)
+    save_down_to(page, compare, target)
 
 
 def enhanced(page: Page, target: Path) -> None:
@@ -105,9 +100,14 @@ def enhanced(page: Page, target: Path) -> None:
     page.wait_for_timeout(1500)  # the view glides to a stop
     compare = page.locator(".compare-section")
     compare.scroll_into_view_if_needed()
+    save_down_to(page, compare, target)
+
+
+def save_down_to(page: Page, last: Locator, target: Path) -> None:
+    """Write the page from its top to the end of `last`."""
     page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
-    box = compare.bounding_box()
+    box = last.bounding_box()
     assert box is not None
     end = box["y"] + box["height"] + 24
     save(page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": SIZE["width"], "height": end}), target)
