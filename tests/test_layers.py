@@ -18,17 +18,29 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diorama"
 
-FOUNDATION = ["errors", "atomic", "settings", "arrays", "segments", "types", "download", "weights", "networks", "cuts"]
+FOUNDATION = [
+    "errors",
+    "atomic",
+    "settings",
+    "arrays",
+    "segments",
+    "advice",
+    "types",
+    "download",
+    "weights",
+    "networks",
+    "cuts",
+]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
 
 STAGES = 1
-ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main__": 6, "__init__": 6}
+ABOVE = {"optimize": 2, "final": 3, "pipeline": 4, "jobs": 5, "server": 6, "cli": 7, "__main__": 8, "__init__": 8}
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
 
 FAMILIES = {
     **dict.fromkeys(["colour", "lens", "photo"], "photo"),
     **dict.fromkeys(["atlas", "layered", "layers", "mesh", "rims"], "mesh"),
-    **dict.fromkeys(["records", "bundle", "export"], "files"),
+    **dict.fromkeys(["records", "stage_files", "bundle", "export"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""
 

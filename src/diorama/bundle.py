@@ -4,6 +4,7 @@ A finished stage is a folder: `record.json` (its values, its report and the sha2
 the arrays (see `records`). A `.diorama` file is a zip of these folders and a `manifest.json`:
 
     manifest.json   photo/record.json photo/rgb.png   depth/...   points/...   mesh/...   [segments/... layers/...]
+                    [advice/... plan/... tune/... synthesis/... instead of layers/...]
 
 What is read may be damaged or made to harm: every name, size, hash, type and shape is checked before it is used,
 nothing is unpacked to disk, and nothing in a bundle is run (numpy's pickles are refused).
@@ -30,9 +31,9 @@ from pydantic import BaseModel
 
 from diorama import __version__, atomic, records
 from diorama.errors import SceneFileError, SettingsError
-from diorama.records import DamagedError
 from diorama.settings import Settings
-from diorama.types import Layered, Scene, StageReport, Step
+from diorama.stage_files import DamagedError, encode
+from diorama.types import Final, Layered, Scene, StageReport, Step
 
 FORMAT = 1
 """Raised when a reader of the present version could no longer read what is written."""
@@ -100,7 +101,7 @@ def save_stage(folder: Path, stage: str, record: object, report: StageReport) ->
     with atomic.refusals(folder):
         folder.mkdir(exist_ok=True)
         packed = records.pack(stage, record)
-        files = {name: records.encode(name, array) for name, array in packed.arrays.items()}
+        files = {name: encode(name, array) for name, array in packed.arrays.items()}
         for name, data in files.items():
             (folder / name).write_bytes(data)
         (folder / "record.json").write_bytes(_record_json(stage, packed.values, report, files))
@@ -201,7 +202,7 @@ def write(scene: Scene, path: Path) -> None:
                 if stage == "points" and name == "rgb.png" and np.array_equal(array, scene.photo.rgb):
                     links["points/rgb.png"], files[name] = "photo/rgb.png", photo_png
                     continue
-                files[name] = records.encode(name, array)
+                files[name] = encode(name, array)
                 _add(archive, f"{stage}/{name}", files[name], pack=name.endswith(".npy") and array.dtype.kind != "f")
             photo_png = photo_png or files["rgb.png"]
             report = reports.get(stage) or StageReport(stage, "", "", 0.0)
@@ -218,8 +219,10 @@ def _parts(scene: Scene) -> dict[str, object]:
     if scene.segments is not None:
         parts["segments"] = scene.segments
     if scene.atlas is not None:
-        parts["layers"] = Layered(scene.atlas, scene.meshes, scene.imagined)
-    return parts
+        layered = Layered(scene.atlas, scene.meshes, scene.imagined)
+        parts |= {"synthesis": Final(layered, scene.outcomes)} if scene.step == "final" else {"layers": layered}
+    named = {"advice": scene.advice, "plan": scene.plan, "tune": scene.tuning}
+    return parts | {stage: record for stage, record in named.items() if record is not None}
 
 
 def read(path: Path) -> Scene:
@@ -268,7 +271,12 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
     segments = read_stage("segments") if "segments/record.json" in manifest.sha256 else None
     if segments is not None and segments.labels.shape != depth.shape:
         raise DamagedError("depth and segments differ in size")
-    layered = read_stage("layers") if "layers/record.json" in manifest.sha256 else None
+    final = read_stage("synthesis") if "synthesis/record.json" in manifest.sha256 else None
+    layered = read_stage("layers") if "layers/record.json" in manifest.sha256 else final and final.layered
+    outcomes = () if final is None else final.outcomes
+    advice, plan, tuning = (
+        read_stage(stage) if f"{stage}/record.json" in manifest.sha256 else None for stage in ("advice", "plan", "tune")
+    )
     atlas, imagined = (None, 0.0) if layered is None else (layered.atlas, layered.imagined)
     meshes = meshes if layered is None else layered.meshes
     # A setting that this version doesn't know changes nothing in what was made.
@@ -278,7 +286,8 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
     except SettingsError as error:
         raise DamagedError(error.message) from error
     report = manifest.report
-    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, report, segments, atlas, imagined)
+    made = (segments, atlas, imagined, advice, plan, tuning, outcomes)
+    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, report, *made)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

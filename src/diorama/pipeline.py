@@ -1,7 +1,8 @@
 """The steps from a photo to a scene, stage by stage.
 
     bytes -> Photo -> DepthMap -> PointCloud -> Cuts, Mesh        step 2, "original"
-                                  Segments -> Layered             step 3, "enhanced"
+                                  Segments -> Layered             step 3, "enhanced"   (SceneAdvice: names, merges)
+                                              Final               step 4, "final"      (ReconstructionAdvice, Tuning)
 
 Each stage is one function from the records before it to its own. With `Checkpoints` every finished stage is kept under
 a key made of its own settings and of the stages before it: a run that was cut off goes on after the last finished
@@ -14,12 +15,14 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from diorama import final
+from diorama.advice import SceneAdvice, keys_of, without
 from diorama.errors import ModelError, SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
 from diorama.types import (
@@ -32,6 +35,7 @@ from diorama.types import (
     Photo,
     PointCloud,
     Progress,
+    Rebuilt,
     Scene,
     SegmentEdit,
     Segments,
@@ -49,10 +53,10 @@ Edits = Sequence[SegmentEdit] | Mapping[str, Sequence[SegmentEdit]]
 
 T = TypeVar("T")
 
-STEPS: tuple[Step, ...] = ("original", "enhanced")
+STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = {"photo": 1, "depth": 1, "points": 1, "mesh": 1, "segments": 1, "layers": 1}
+STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1)
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
@@ -61,7 +65,13 @@ STAGE_MESSAGES: dict[StageName, str] = {
     "points": "Placing the points in space",
     "mesh": "Building the mesh",
     "segments": "Finding the things in the photo",
+    "advice": "Asking the advisor about the scene",
     "layers": "Imagining what is hidden",
+    "plan": "Asking the advisor about the reconstruction",
+    "tune": "Choosing the reconstruction's parameters",
+    "rebuild": "Rebuilding with them",
+    "texture": "Improving the texture",
+    "synthesis": "Fusing everything",
 }
 
 
@@ -143,14 +153,17 @@ def make(
     if (until or STEPS[-1]) == "original":
         return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
     segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings, fetch, run.progress))
+    advice = run.stage("advice", _advisor_identity(settings), lambda: _advice(photo, depth, points, segments, settings))
+    followed = without(advice, keys_of(settings.declined))
+    advised, unfit = _advised(segments, followed, points)
     chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
-    segments, said = _edited(segments, chosen, points)
+    segments, said = _edited(advised, chosen, points)
     layered = run.stage(
         "layers",
         _layers_identity(chosen, settings),
-        lambda: _layers(points, cuts, photo, segments, said, settings, fetch, run.progress),
+        lambda: _layers(points, cuts, photo, segments, unfit + said, settings, fetch, run.progress),
     )
-    return Scene(
+    enhanced = Scene(
         "enhanced",
         photo,
         depth,
@@ -162,6 +175,44 @@ def make(
         segments,
         layered.atlas,
         layered.imagined,
+        advice,
+    )
+    return enhanced if until == "enhanced" else _final(run, enhanced, followed, fetch)
+
+
+def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
+    """Step 4: the enhanced scene with everything that is advised done to it."""
+    settings = run.settings
+
+    def layers(points: PointCloud, changed: Settings) -> Rebuilt:
+        from diorama.cuts import clean, find_cuts
+
+        assert scene.segments is not None
+        points = clean(points, changed)
+        cuts = find_cuts(points, changed)
+        made, *_ = _layers(points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild")
+        return Rebuilt(points, cuts, made)
+
+    plan = run.stage("plan", _advisor_identity(settings), lambda: final.plan(scene, advice))
+    followed = without(plan, keys_of(settings.declined_plan))
+    tuning = run.stage("tune", "", lambda: final.tune(scene, advice, followed, run.progress))
+    rebuilt = run.stage("rebuild", "", lambda: final.rebuild(scene, tuning, layers))
+    textured = run.stage("texture", "", lambda: final.texture(scene, rebuilt, followed, fetch, run.progress))
+    made = run.stage("synthesis", "", lambda: final.synthesis(scene, rebuilt, textured, advice, followed, tuning))
+    return replace(
+        scene,
+        step="final",
+        photo=replace(scene.photo, camera=scene.photo.camera.with_fov(tuning.fov)),
+        depth=replace(scene.depth, camera=rebuilt.points.camera),
+        points=rebuilt.points,
+        cuts=rebuilt.cuts,
+        meshes=made.layered.meshes,
+        atlas=made.layered.atlas,
+        imagined=made.layered.imagined,
+        report=tuple(run.report),
+        plan=plan,
+        tuning=tuning,
+        outcomes=made.outcomes,
     )
 
 
@@ -226,19 +277,20 @@ def _layers(
     settings: Settings,
     fetch: bool,
     progress: Progress,
+    stage: StageName = "layers",
 ) -> tuple[Layered, str, str, tuple[str, ...]]:
     from diorama import inpaint
     from diorama.layered import build
 
     def of_download(_stage: str, share: float, sentence: str) -> None:
-        progress("layers", 0.1 * share, sentence)
+        progress(stage, 0.1 * share, sentence)
 
     name, reason = inpaint.choose(settings.inpaint, fetch=fetch, progress=of_download)
     left = 0.8
 
     def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
         nonlocal left, name, said
-        progress("layers", 1 - left, f"{STAGE_MESSAGES['layers']} with {name}")
+        progress(stage, 1 - left, f"{STAGE_MESSAGES[stage]} with {name}")
         left *= 0.8  # how many layers there are shows when they are found
         try:
             return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
@@ -253,12 +305,35 @@ def _layers(
     return layered, name, reason, said + warnings
 
 
+def _advice(
+    photo: Photo, depth: DepthMap, points: PointCloud, segments: Segments, settings: Settings
+) -> tuple[SceneAdvice, str, str, tuple[str, ...]]:
+    from diorama import advisor
+
+    found = advisor.advise(advisor.SceneQuestion(photo, depth, points, segments), settings.advisor)
+    return found.advice, found.advice.adviser, found.reason, found.warnings
+
+
+def _advised(segments: Segments, advice: SceneAdvice, points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
+    """The segments with the names, kinds and merges that are advised."""
+    from diorama.segment.advised import follow
+
+    return follow(segments, advice, points)
+
+
 def _edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
     if not edits:
         return segments, ()
     from diorama.segment.edit import apply_all
 
     return apply_all(segments, edits, points)
+
+
+def _advisor_identity(settings: Settings) -> str:
+    """Which advisor this is, where its name alone doesn't say: the model and the server."""
+    from diorama import advisor
+
+    return advisor.identity(settings.advisor)
 
 
 def _layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:

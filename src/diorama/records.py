@@ -7,6 +7,10 @@
              0.vertices.npy 0.faces.npy 0.uv.npy 0.normals.npy [0.alpha.npy]
     segments labels.npy
     layers   atlas.png, and of each mesh the same files as of `mesh`
+    advice, plan, tune                      values alone
+    rebuild  the files of `points`, those of the cuts, and those of `layers`
+    texture  atlas.png
+    synthesis the same files as of `layers`
 
 Masks are packed to bits along each row (``numpy.unpackbits(mask, axis=1, count=width)``). Photos are kept as pixels,
 never as the bytes that were read: those may hold the place and the owner.
@@ -14,50 +18,37 @@ never as the bytes that were read: those may hold the place and the owner.
 
 from __future__ import annotations
 
-import io
-import math
-import re
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from diorama.advice import Outcome, ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.stage_files import Array, DamagedError, Files
 from diorama.types import (
-    Bool,
     Camera,
     Cuts,
     DepthMap,
     DepthScale,
+    Final,
     Layered,
     Mesh,
     Photo,
     PointCloud,
+    Rebuilt,
     Segment,
     Segments,
+    Textured,
 )
 
-Array: TypeAlias = npt.NDArray[Any]
 MeshRecord: TypeAlias = tuple[Cuts, tuple[Mesh, ...]]
-
-MAX_PIXELS = 100_000_000
-"""As many as a photo may have: a picture in a damaged or hostile file is not decoded beyond it."""
 
 MAX_SEGMENTS = 4096
 """And no id beyond `MAX_SEGMENT_ID`: checking takes memory by the largest one. A photo has a few dozen of them."""
 
 MAX_SEGMENT_ID = 1 << 20
-
-_NPY = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '([^']+)', 'fortran_order': False, 'shape': \(([0-9, ]+)\), \} *\n", re.S
-)
-
-
-class DamagedError(ValueError):
-    """The files are not what `pack` makes. For `bundle`, which says whose they are."""
 
 
 @dataclass(frozen=True)
@@ -93,84 +84,7 @@ def unpack(stage: str, values: Mapping[str, Any], names: set[str], read: Callabl
     """
     if stage not in _STAGES:
         raise DamagedError(f"there is no stage {stage}")
-    return _STAGES[stage][1](values, _Files(names, read))
-
-
-def encode(name: str, array: Array) -> bytes:
-    """A file's bytes, by its ending."""
-    if name.endswith(".png"):
-        return _png(array)
-    file = io.BytesIO()
-    np.save(file, array.astype(array.dtype.newbyteorder("<"), copy=False), allow_pickle=False)
-    return file.getvalue()
-
-
-def _png(picture: Array) -> bytes:
-    """(H, W) or (H, W, 3) uint8, compressed as fast as can be: run lengths alone halve a photo in 45 ns a pixel."""
-    import cv2
-
-    pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    return cv2.imencode(".png", pixels, how)[1].tobytes()
-
-
-class _Files:
-    """A stage's files, checked against what they have to be before anything is allocated for them."""
-
-    def __init__(self, names: set[str], read: Callable[[str], bytes]) -> None:
-        self.names = names
-        self.read = read
-
-    def array(self, name: str, dtype: str, *shape: int | None) -> Array:
-        """A .npy file of this type and shape (None: any length); floats must be finite.
-
-        `numpy.load` evaluates the header and allocates whatever it asks for. Here it is matched, and has to agree with
-        the file's length.
-        """
-        data = self._bytes(name)
-        header = _NPY.match(data)
-        if header is None or header[1] != dtype.encode():
-            raise DamagedError(f"{name} is no .npy file of the type {dtype}")
-        found = tuple(int(length) for length in header[2].split(b",") if length.strip())
-        if len(found) != len(shape) or any(
-            want is not None and want != have for want, have in zip(shape, found, strict=True)
-        ):
-            raise DamagedError(f"{name} has the shape {found}, not {shape}")
-        kind = np.dtype(dtype)
-        if math.prod(found) * kind.itemsize != len(data) - header.end():
-            raise DamagedError(f"{name} has the wrong length")
-        array = np.frombuffer(data, kind, offset=header.end()).reshape(found).copy()
-        if kind.kind == "f" and not np.isfinite(array).all():
-            raise DamagedError(f"{name} holds numbers that are not finite")
-        return array
-
-    def bits(self, name: str, height: int, width: int) -> Bool:
-        """(height, width) bool."""
-        packed = self.array(name, "|u1", height, -(-width // 8))
-        return np.unpackbits(packed, axis=1, count=width).view(np.bool_)
-
-    def picture(self, name: str, height: int, width: int, *channels: int) -> Array:
-        """(height, width, *channels) uint8."""
-        import cv2
-
-        data = self._bytes(name)
-        if len(data) < 24 or data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR":
-            raise DamagedError(f"{name} is no PNG file")
-        size = struct.unpack(">II", data[16:24])
-        if size != (width, height) or width * height > MAX_PIXELS:
-            raise DamagedError(f"{name} has {size[0]} x {size[1]} pixels")
-        try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        except cv2.error as error:
-            raise DamagedError(f"{name} is damaged") from error
-        if pixels is None or pixels.dtype != np.uint8 or pixels.shape != (height, width, *channels):
-            raise DamagedError(f"{name} is damaged")
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if channels else pixels
-
-    def _bytes(self, name: str) -> bytes:
-        if name not in self.names:
-            raise DamagedError(f"{name} is missing")
-        return self.read(name)
+    return _STAGES[stage][1](values, Files(names, read))
 
 
 def _camera(camera: Camera) -> dict[str, Any]:
@@ -196,7 +110,7 @@ def _pack_photo(photo: Photo) -> Packed:
     return Packed(values, arrays)
 
 
-def _unpack_photo(values: Mapping[str, Any], files: _Files) -> Photo:
+def _unpack_photo(values: Mapping[str, Any], files: Files) -> Photo:
     found = _PhotoValues.model_validate(values)
     shape = found.camera.height, found.camera.width
     rgb = files.picture("rgb.png", *shape, 3)
@@ -220,7 +134,7 @@ def _pack_depth(depth: DepthMap) -> Packed:
     return Packed(values, arrays)
 
 
-def _unpack_depth(values: Mapping[str, Any], files: _Files) -> DepthMap:
+def _unpack_depth(values: Mapping[str, Any], files: Files) -> DepthMap:
     found = _DepthValues.model_validate(values)
     shape = found.camera.height, found.camera.width
     inverse = files.array("inverse_depth.npy", "<f4", *shape)
@@ -240,7 +154,7 @@ def _pack_points(points: PointCloud) -> Packed:
     return Packed(_camera(points.camera), arrays)
 
 
-def _unpack_points(values: Mapping[str, Any], files: _Files) -> PointCloud:
+def _unpack_points(values: Mapping[str, Any], files: Files) -> PointCloud:
     camera = _PointValues.model_validate(values).camera
     shape = camera.height, camera.width
     z = files.array("z.npy", "<f4", *shape)
@@ -266,7 +180,7 @@ def _pack_mesh(record: MeshRecord) -> Packed:
     return Packed(values, {**arrays, **_mesh_arrays(meshes)})
 
 
-def _unpack_mesh(values: Mapping[str, Any], files: _Files) -> MeshRecord:
+def _unpack_mesh(values: Mapping[str, Any], files: Files) -> MeshRecord:
     found = _MeshValues.model_validate(values)
     right = files.bits("right.npy", found.height, found.width - 1)
     down = files.bits("down.npy", found.height - 1, found.width)
@@ -292,7 +206,7 @@ def _mesh_arrays(meshes: tuple[Mesh, ...]) -> dict[str, Array]:
     return arrays
 
 
-def _meshes(names: tuple[str, ...], imagined: tuple[int, ...], files: _Files) -> tuple[Mesh, ...]:
+def _meshes(names: tuple[str, ...], imagined: tuple[int, ...], files: Files) -> tuple[Mesh, ...]:
     meshes = []
     unseen = set(imagined)
     for i, name in enumerate(names):
@@ -318,7 +232,7 @@ def _pack_segments(segments: Segments) -> Packed:
     return Packed({"height": height, "width": width, "items": items}, {"labels.npy": segments.labels})
 
 
-def _unpack_segments(values: Mapping[str, Any], files: _Files) -> Segments:
+def _unpack_segments(values: Mapping[str, Any], files: Files) -> Segments:
     found = _SegmentValues.model_validate(values)
     labels = files.array("labels.npy", "<i4", found.height, found.width)
     if max(int(labels.max()), *(item.id for item in found.items), 0) > MAX_SEGMENT_ID:
@@ -340,17 +254,75 @@ def _pack_layers(layered: Layered) -> Packed:
     return Packed(values, {"atlas.png": layered.atlas, **_mesh_arrays(layered.meshes)})
 
 
-def _unpack_layers(values: Mapping[str, Any], files: _Files) -> Layered:
+def _unpack_layers(values: Mapping[str, Any], files: Files) -> Layered:
     found = _LayerValues.model_validate(values)
     atlas = files.picture("atlas.png", found.height, found.width, 3)
     return Layered(atlas, _meshes(found.names, found.imagined, files), found.imagined_area)
 
 
-_STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], _Files], Any]]] = {
+def _model(kind: type[BaseModel]) -> tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], Files], Any]]:
+    """A record that is a model: values alone."""
+    return (lambda record: Packed(record.model_dump(mode="json"), {})), lambda values, _: kind.model_validate(values)
+
+
+def _pack_rebuilt(record: Rebuilt) -> Packed:
+    parts = _pack_points(record.points), _pack_mesh((record.cuts, ())), _pack_layers(record.layered)
+    arrays: dict[str, Array] = {name: array for part in parts for name, array in part.arrays.items()}
+    return Packed({"points": parts[0].values, "cuts": parts[1].values, "layers": parts[2].values}, arrays)
+
+
+def _unpack_rebuilt(values: Mapping[str, Any], files: Files) -> Rebuilt:
+    points, cuts = _unpack_points(values["points"], files), _unpack_mesh(values["cuts"], files)[0]
+    return Rebuilt(points, cuts, _unpack_layers(values["layers"], files))
+
+
+class _TexturedValues(_Values):
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    outcomes: tuple[Outcome, ...]
+
+
+def _pack_textured(record: Textured) -> Packed:
+    height, width = record.atlas.shape[:2]
+    values = {"height": height, "width": width, "outcomes": _outcomes(record.outcomes)}
+    return Packed(values, {"atlas.png": record.atlas})
+
+
+def _unpack_textured(values: Mapping[str, Any], files: Files) -> Textured:
+    found = _TexturedValues.model_validate(values)
+    return Textured(files.picture("atlas.png", found.height, found.width, 3), found.outcomes)
+
+
+def _outcomes(outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
+    return [outcome.model_dump(mode="json") for outcome in outcomes]
+
+
+class _FinalValues(_Values):
+    layers: dict[str, Any]
+    outcomes: tuple[Outcome, ...]
+
+
+def _pack_final(record: Final) -> Packed:
+    packed = _pack_layers(record.layered)
+    return Packed({"layers": packed.values, "outcomes": _outcomes(record.outcomes)}, packed.arrays)
+
+
+def _unpack_final(values: Mapping[str, Any], files: Files) -> Final:
+    found = _FinalValues.model_validate(values)
+    return Final(_unpack_layers(found.layers, files), found.outcomes)
+
+
+_STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], Files], Any]]] = {
     "photo": (_pack_photo, _unpack_photo),
     "depth": (_pack_depth, _unpack_depth),
     "points": (_pack_points, _unpack_points),
     "mesh": (_pack_mesh, _unpack_mesh),
     "segments": (_pack_segments, _unpack_segments),
     "layers": (_pack_layers, _unpack_layers),
+    "advice": _model(SceneAdvice),
+    "plan": _model(ReconstructionAdvice),
+    "tune": _model(Tuning),
+    "rebuild": (_pack_rebuilt, _unpack_rebuilt),
+    "texture": (_pack_textured, _unpack_textured),
+    "synthesis": (_pack_final, _unpack_final),
 }

@@ -16,9 +16,24 @@ from pydantic.fields import FieldInfo
 
 from diorama.errors import SettingsError
 
-StageName = Literal["photo", "depth", "points", "mesh", "segments", "layers"]
+StageName = Literal[
+    "photo",
+    "depth",
+    "points",
+    "mesh",
+    "segments",
+    "advice",
+    "layers",
+    "plan",
+    "tune",
+    "rebuild",
+    "texture",
+    "synthesis",
+]  # fmt: skip
 DepthKind = Literal["inverse", "metric"]
 Segmenter = Literal["auto", "regions", "mobile-sam"]
+AdvisorName = Literal["off", "local", "openai"]
+OnOff = Literal["auto", "off"]
 
 
 def _tunable(
@@ -99,6 +114,10 @@ class Settings(BaseModel):
         why="Neighbouring pixels whose inverse depths differ by more, and abruptly, belong to different surfaces: "
         "about 4 px of parallax at the default travel on a 1536 px photo.",
     )  # fmt: skip
+    smoothing: float = _tunable(
+        0.0, stage="points", label="Smoothing", step=0.05, ge=0, le=1,
+        why="How far waves and grain of the depth within a surface are smoothed away; its edges stay.",
+    )  # fmt: skip
     min_island: int = _tunable(
         24, stage="points", label="Smallest island", unit="px", step=4, ge=0, le=2000,
         why="Smaller pieces cut off on all sides are moved to the depth of the neighbour that they resemble.",
@@ -120,6 +139,17 @@ class Settings(BaseModel):
         why="Fewer and larger things, or more and smaller ones.",
     )  # fmt: skip
 
+    # ---- advice ------------------------------------------------------------------------------------------------
+    advisor: AdvisorName = _tunable(
+        "local", stage="advice", label="Advisor", slider=False,
+        why="Who looks at the photo and advises. 'local' measures it on this machine; 'openai' sends a small copy of "
+        "the picture to GPT-4 or the server that OPENAI_BASE_URL names; 'off': nobody.",
+    )  # fmt: skip
+    declined: str = _tunable(
+        "", stage="layers", label="Declined advice on the scene", slider=False, max_length=4096,
+        why="Keys of suggestions that are not to be followed, separated by commas, such as fov,segments.3.name.",
+    )  # fmt: skip
+
     # ---- layers ------------------------------------------------------------------------------------------------
     camera_travel: float = _tunable(
         8.0, stage="layers", label="Camera travel", unit="% of the view's diagonal", step=0.5, ge=1, le=25,
@@ -136,6 +166,33 @@ class Settings(BaseModel):
     rim_width: float = _tunable(
         1.0, stage="layers", label="Soft rim", unit="px", step=0.25, ge=0, le=4,
         why="Width of the pixels on a silhouette that mix both sides: repainted behind, faded out in front.",
+    )  # fmt: skip
+
+    # ---- tune --------------------------------------------------------------------------------------------------
+    declined_plan: str = _tunable(
+        "", stage="tune", label="Declined advice on the reconstruction", slider=False, max_length=4096,
+        why="The same for the final step, such as texture.denoise,fusion.close-back.3.",
+    )  # fmt: skip
+    optimize: OnOff = _tunable(
+        "auto", stage="tune", label="Optimise parameters", slider=False,
+        why="Whether field of view, depth strength, cuts and smoothing are searched for; what you or the photo's EXIF "
+        "data fixed stays.",
+    )  # fmt: skip
+
+    # ---- texture -----------------------------------------------------------------------------------------------
+    texture: OnOff = _tunable(
+        "auto", stage="texture", label="Improve the texture", slider=False,
+        why="'auto': as far as advised; 'off': the photo's own pixels.",
+    )  # fmt: skip
+
+    # ---- synthesis ---------------------------------------------------------------------------------------------
+    lit: bool = _tunable(
+        False, stage="synthesis", label="Lit materials",
+        why="Exports materials that react to light, with normals; off, the photo is shown as it is.",
+    )  # fmt: skip
+    solid: bool = _tunable(
+        False, stage="synthesis", label="Solid",
+        why="One watertight mesh for printing instead of open surfaces.",
     )  # fmt: skip
 
     @classmethod
@@ -198,7 +255,8 @@ STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 
 STEP_STAGES: dict[str, tuple[StageName, ...]] = {
     "original": ("photo", "depth", "points", "mesh"),
-    "enhanced": ("segments", "layers"),
+    "enhanced": ("segments", "advice", "layers"),
+    "final": ("plan", "tune", "rebuild", "texture", "synthesis"),
 }
 """The stages of each step, in order; a step's stages come after those of the steps before it."""
 

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from diorama.advice import Outcome, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.arrays import Bool as Bool
 from diorama.arrays import Float32 as Float32
 from diorama.arrays import Int32 as Int32
@@ -82,6 +83,17 @@ class Camera:
         """The same camera for the picture scaled to `width` x `height`."""
         sx, sy = width / self.width, height / self.height
         return Camera(self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height, self.source)
+
+    def with_fov(self, degrees: float) -> Camera:
+        """The same picture under another horizontal field of view; itself, where that is what it has."""
+        if abs(degrees - self.fov_x) < 1e-9:
+            return self
+        left, right = self.cx, self.width - self.cx
+        # tan(a + b) = (l + r) f / (f² - l r) of the two half angles, solved for f.
+        tangent = math.tan(math.radians(degrees))
+        root = math.sqrt((left + right) ** 2 + 4 * tangent**2 * left * right)
+        focal = (left + right + math.copysign(root, tangent)) / (2 * tangent)
+        return replace(self, fx=focal, fy=focal * self.fy / self.fx)
 
     @property
     def fov_x(self) -> float:
@@ -255,6 +267,34 @@ class Layered:
 
 
 @dataclass(frozen=True)
+class Rebuilt:
+    """The enhanced scene at the tuned parameters."""
+
+    points: PointCloud
+    cuts: Cuts
+    layered: Layered
+
+
+@dataclass(frozen=True)
+class Textured:
+    """The improved texture, and what became of each suggestion for it."""
+
+    atlas: UInt8  # (H, W, 3), laid out as `Layered.atlas`, at this or a larger size
+    outcomes: tuple[Outcome, ...] = ()
+
+    def __post_init__(self) -> None:
+        check(self.atlas, "atlas", np.uint8, None, None, 3)
+
+
+@dataclass(frozen=True)
+class Final:
+    """The fused scene: what step 4 makes."""
+
+    layered: Layered
+    outcomes: tuple[Outcome, ...] = ()  # of every suggestion, those of the texture and the parameters included
+
+
+@dataclass(frozen=True)
 class StageReport:
     """What one stage did, for `scene.report`, the page and the GLB's extras."""
 
@@ -281,6 +321,10 @@ class Scene:
     segments: Segments | None = None  # from step "enhanced" on
     atlas: UInt8 | None = None  # (H, W, 3), texture of the layered meshes; None: the photo is the texture
     imagined: float = 0.0  # area that was imagined, as a share of the photo's
+    advice: SceneAdvice | None = None  # from step "enhanced" on, with what `settings.declined` declines
+    plan: ReconstructionAdvice | None = None  # of step "final", as `tuning` and `outcomes`
+    tuning: Tuning | None = None
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def texture(self) -> UInt8:

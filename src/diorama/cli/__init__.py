@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
     from diorama.export import Format
 
-ADVISORS = ("off",)
-"""Values of ``--advisor`` that this version knows."""
-
-TEXTURES = ("off",)
-"""Values of ``--texture`` that this version knows."""
-
 MAX_VIEW_PIXELS = 100_000_000
 
 app = typer.Typer(
@@ -89,20 +83,14 @@ def make(
         typer.Option(
             metavar="STEP",
             show_default=False,
-            help=(
-                "Stop after this step: original, enhanced or final. (Default: the last one that this version makes.)"
-            ),
+            help=("Stop after this step: original, enhanced or final. (Default: final.)"),
         ),
     ] = None,
-    advisor: Annotated[str, typer.Option(metavar="NAME", help="Who is asked about the picture; off: nobody.")] = "off",
-    texture: Annotated[str, typer.Option(metavar="NAME", help="What is done to the texture; off: nothing.")] = "off",
     explain: Annotated[bool, typer.Option("--explain", help="Say what ran, why, and how long it took.")] = False,
 ) -> None:
     """Make a 3D scene from a photo."""
     from diorama import export, pipeline, weights
 
-    _check_choice("--advisor", advisor, ADVISORS)
-    _check_choice("--texture", texture, TEXTURES)
     step = _step(until)
     formats = [export.format_of(path) for path in output]
     fetch = not weights.is_offline()
@@ -131,26 +119,12 @@ def make(
 
 
 def _step(until: str | None) -> Any:
-    """The step, once it is known that this version makes it."""
-    from typing import get_args
-
+    """The step, once it is known that there is one of that name."""
     from diorama.pipeline import STEPS
-    from diorama.types import Step
 
     if until in (None, *STEPS):
         return until
-    if until in get_args(Step):
-        raise SettingsError(
-            f"The step '{until}' comes with a later version.", hint=f"Use --until {STEPS[-1]}, or leave --until out."
-        )
-    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(get_args(Step))}.")
-
-
-def _check_choice(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SettingsError(
-            f"{option} {value} comes with a later version.", hint=f"Today it can be: {', '.join(known)}."
-        )
+    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEPS)}.")
 
 
 def _check_no_segments(outputs: Sequence[Path], formats: Sequence[Format]) -> None:

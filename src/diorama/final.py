@@ -1,0 +1,93 @@
+"""The stages of step 4, "final": each from the enhanced scene and what was advised to its own record.
+
+plan       ReconstructionAdvice      what the advisor says of parameters, texture and fusion
+tune       Tuning                    the parameters, searched for from there
+rebuild    Rebuilt                   the enhanced scene at these parameters
+texture    Textured                  its texture, improved
+synthesis  Final                     everything fused
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeAlias
+
+from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.settings import Settings
+from diorama.types import Final, Layered, PointCloud, Progress, Rebuilt, Scene, Textured
+
+Said: TypeAlias = tuple[str, str, tuple[str, ...]]
+"""The backend that ran, why, and warnings."""
+
+Layers = Callable[[PointCloud, Settings], Rebuilt]
+"""Makes cuts and layers anew."""
+
+
+def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
+    """Ask the advisor the second question."""
+    from diorama import advisor
+
+    assert scene.segments is not None
+    question = advisor.ReconstructionQuestion(scene, advice)
+    found = advisor.advise(question, scene.settings.advisor)
+    return found.advice, found.advice.adviser, found.reason, found.warnings
+
+
+def tune(
+    scene: Scene, advice: SceneAdvice, plan: ReconstructionAdvice, progress: Progress
+) -> tuple[Tuning, str, str, tuple[str, ...]]:
+    """Search for the parameters."""
+    from diorama import optimize
+
+    if scene.settings.optimize == "off":
+        return optimize.unchanged(scene), "off", "The parameters stay as they were.", ()
+    found, warnings = optimize.optimize(scene, advice, plan, lambda share: progress("tune", share, "Rebuilding"))
+    return found, optimize.METHOD, found.reason, warnings
+
+
+def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str, str, tuple[str, ...]]:
+    """Bring the enhanced scene to the tuned parameters: moved in space where that is all, else cut and layered anew."""
+    from diorama import optimize
+
+    again = [
+        name
+        for name in ("cut_threshold", "smoothing", "camera_travel")
+        if getattr(tuning, name) != getattr(scene.settings, name)
+    ]
+    if again:
+        settings = scene.settings.changed(**{name: getattr(tuning, name) for name in again})
+        made = layers(optimize.moved_points(scene.points, tuning), settings)
+        return made, "layers", f"cut and layered anew for another {', '.join(again)}", ()
+    assert scene.atlas is not None
+    points = optimize.moved_points(scene.points, tuning)
+    meshes = tuple(optimize.moved_mesh(mesh, scene.points.camera, tuning) for mesh in scene.meshes)
+    reason = "what step 3 made, as it was" if points is scene.points else "step 3's surfaces, moved in space"
+    return Rebuilt(points, scene.cuts, Layered(scene.atlas, meshes, scene.imagined)), "projective", reason, ()
+
+
+def texture(
+    scene: Scene, rebuilt: Rebuilt, plan: ReconstructionAdvice, fetch: bool, progress: Progress
+) -> tuple[Textured, str, str, tuple[str, ...]]:
+    """Improve the texture as far as advised."""
+    from diorama import texture as textures
+
+    if scene.settings.texture == "off":
+        return Textured(rebuilt.layered.atlas), "off", "The photo's own pixels.", ()
+    return textures.improve(rebuilt.layered, scene, plan, fetch=fetch, progress=progress)
+
+
+def synthesis(
+    scene: Scene,
+    rebuilt: Rebuilt,
+    textured: Textured,
+    advice: SceneAdvice,
+    plan: ReconstructionAdvice,
+    tuning: Tuning,
+) -> tuple[Final, str, str, tuple[str, ...]]:
+    """Fuse everything into one scene."""
+    from diorama import synthesis as fusion
+
+    layered = replace(rebuilt.layered, atlas=textured.atlas)
+    final, warnings = fusion.fuse(layered, rebuilt, scene, advice, plan, tuning, textured.outcomes)
+    return final, "synthesis", "layers, segments and advice fused", warnings
