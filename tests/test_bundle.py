@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from diorama import atomic, bundle, records
+from diorama import atomic, bundle, records, stage_files
 from diorama.errors import SceneFileError, StorageError
 from diorama.settings import Settings
 from diorama.types import (
@@ -155,7 +155,7 @@ RECORDS = {
 def test_a_record_comes_back_to_the_last_bit(stage: str, data: st.DataObject) -> None:
     record = data.draw(RECORDS[stage])
     packed = records.pack(stage, record)
-    files = {name: records.encode(name, array) for name, array in packed.arrays.items()}
+    files = {name: stage_files.encode(name, array) for name, array in packed.arrays.items()}
     values = json.loads(json.dumps(packed.values))
     assert same(records.unpack(stage, values, set(files), files.__getitem__), record)
 
@@ -434,7 +434,7 @@ def _edited(folder: Path, edits: dict[str, Any], scene: Scene | None = None) -> 
             edit(loaded)
             members[name] = json.dumps(loaded).encode()
         else:
-            members[name] = edit if isinstance(edit, bytes) else records.encode(name, edit)
+            members[name] = edit if isinstance(edit, bytes) else stage_files.encode(name, edit)
     own_manifest = "manifest.json" not in edits or callable(edits["manifest.json"])
     manifest = json.loads(members["manifest.json"]) if own_manifest else {"sha256": {}}
     for record_name in [name for name in members if name.endswith("/record.json")]:
@@ -466,7 +466,7 @@ def _npy_claiming(shape: str) -> bytes:
 
 
 def _png_claiming(width: int, height: int) -> bytes:
-    png = bytearray(records.encode("a.png", np.zeros((32, 48, 3), np.uint8)))
+    png = bytearray(stage_files.encode("a.png", np.zeros((32, 48, 3), np.uint8)))
     png[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
     return bytes(png)
@@ -531,7 +531,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "a picture of another size": ({"photo/rgb.png": np.zeros((8, 8, 3), U)}, "8 x 8"),
     "a picture without colour": ({"photo/rgb.png": np.zeros((32, 48), U)}, "damaged"),
     "a picture with colour": ({"photo/alpha.png": np.zeros((32, 48, 3), U)}, "damaged"),
-    "a cut picture": ({"photo/rgb.png": records.encode("a.png", np.zeros((32, 48, 3), U))[:50]}, "damaged"),
+    "a cut picture": ({"photo/rgb.png": stage_files.encode("a.png", np.zeros((32, 48, 3), U))[:50]}, "damaged"),
     "a picture bomb": (
         {
             "photo/rgb.png": _png_claiming(30_000, 30_000),
