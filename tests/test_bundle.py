@@ -108,7 +108,8 @@ def pieces(draw: st.DrawFn) -> tuple[Mesh, ...]:
         uv = draw(hnp.arrays(np.float32, (count, 2), elements=share))
         alpha = draw(st.none() | hnp.arrays(np.float32, count, elements=share))
         imagined = draw(st.booleans())
-        made.append(Mesh(draw(vectors), faces.astype(np.int32), uv, draw(vectors), draw(words), alpha, imagined))
+        values = (draw(vectors), faces.astype(np.int32), uv, draw(vectors), draw(words), alpha, imagined)
+        made.append(Mesh(*values, draw(st.integers(0, 9))))
     return tuple(made)
 
 
@@ -166,7 +167,7 @@ KEPT = {
     DepthMap: "inverse_depth scale camera model valid sky warnings",
     PointCloud: "z rgb mask camera opaque",
     Cuts: "right down",
-    Mesh: "vertices faces uv normals name alpha imagined",
+    Mesh: "vertices faces uv normals name alpha imagined segment",
     Segment: "id name kind box area near far neighbours in_front_of",
     Segments: "labels items",
     Layered: "atlas meshes imagined",

@@ -166,18 +166,25 @@ class _Names:
                 if chosen.any():
                     name = self.items.get(int(name_id), BACKDROP)
                     kind = ", rim" if ribbon else ", imagined" if unseen else ""
-                    parts.append(_part(mesh, uv, chosen, name + kind, unseen))
+                    parts.append(_part(mesh, uv, chosen, name + kind, unseen, int(name_id)))
         return parts
 
 
-def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool) -> Mesh:
+def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool, segment: int) -> Mesh:
     faces = mesh.faces[chosen]
     used = np.zeros(len(mesh.vertices), bool)
     used[faces.ravel()] = True
     number = np.cumsum(used, dtype=np.int32) - np.int32(1)
     alpha = None if mesh.alpha is None else mesh.alpha[used]
     return Mesh(
-        mesh.vertices[used], number[faces].astype(np.int32), uv[used], mesh.normals[used], name, alpha, imagined
+        mesh.vertices[used],
+        number[faces].astype(np.int32),
+        uv[used],
+        mesh.normals[used],
+        name,
+        alpha,
+        imagined,
+        segment,
     )
 
 

@@ -56,7 +56,7 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1)
+STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"layers": 2}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {

@@ -167,6 +167,7 @@ class _MeshValues(_Values):
     width: int = Field(ge=1)
     names: tuple[str, ...]
     imagined: tuple[int, ...] = ()  # which of the meshes, from 0
+    segments: tuple[int, ...] = ()  # each mesh's; none: of no segment
 
 
 def _pack_mesh(record: MeshRecord) -> Packed:
@@ -184,13 +185,14 @@ def _unpack_mesh(values: Mapping[str, Any], files: Files) -> MeshRecord:
     found = _MeshValues.model_validate(values)
     right = files.bits("right.npy", found.height, found.width - 1)
     down = files.bits("down.npy", found.height - 1, found.width)
-    return Cuts(right, down), _meshes(found.names, found.imagined, files)
+    return Cuts(right, down), _meshes(found, files)
 
 
 def _mesh_values(meshes: tuple[Mesh, ...]) -> dict[str, Any]:
     return {
         "names": [mesh.name for mesh in meshes],
         "imagined": [number for number, mesh in enumerate(meshes) if mesh.imagined],
+        "segments": [mesh.segment for mesh in meshes],
     }
 
 
@@ -206,17 +208,20 @@ def _mesh_arrays(meshes: tuple[Mesh, ...]) -> dict[str, Array]:
     return arrays
 
 
-def _meshes(names: tuple[str, ...], imagined: tuple[int, ...], files: Files) -> tuple[Mesh, ...]:
+def _meshes(found: _MeshValues | _LayerValues, files: Files) -> tuple[Mesh, ...]:
     meshes = []
-    unseen = set(imagined)
-    for i, name in enumerate(names):
+    unseen = set(found.imagined)
+    segments = found.segments or (0,) * len(found.names)
+    if len(segments) != len(found.names):
+        raise DamagedError("the segment of a mesh is missing")
+    for i, (name, segment) in enumerate(zip(found.names, segments, strict=True)):
         vertices = files.array(f"{i}.vertices.npy", "<f4", None, 3)
         faces = files.array(f"{i}.faces.npy", "<i4", None, 3)
         uv = files.array(f"{i}.uv.npy", "<f4", len(vertices), 2)
         normals = files.array(f"{i}.normals.npy", "<f4", len(vertices), 3)
         has_alpha = f"{i}.alpha.npy" in files.names
         alpha = files.array(f"{i}.alpha.npy", "<f4", len(vertices)) if has_alpha else None
-        meshes.append(Mesh(vertices, faces, uv, normals, name, alpha, i in unseen))
+        meshes.append(Mesh(vertices, faces, uv, normals, name, alpha, i in unseen, segment))
     return tuple(meshes)
 
 
@@ -246,6 +251,7 @@ class _LayerValues(_Values):
     imagined_area: float = Field(ge=0)
     names: tuple[str, ...]
     imagined: tuple[int, ...]
+    segments: tuple[int, ...] = ()
 
 
 def _pack_layers(layered: Layered) -> Packed:
@@ -257,7 +263,7 @@ def _pack_layers(layered: Layered) -> Packed:
 def _unpack_layers(values: Mapping[str, Any], files: Files) -> Layered:
     found = _LayerValues.model_validate(values)
     atlas = files.picture("atlas.png", found.height, found.width, 3)
-    return Layered(atlas, _meshes(found.names, found.imagined, files), found.imagined_area)
+    return Layered(atlas, _meshes(found, files), found.imagined_area)
 
 
 def _model(kind: type[BaseModel]) -> tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], Files], Any]]:

@@ -242,6 +242,7 @@ class Mesh:
     name: str = "photo"
     alpha: Float32 | None = None  # (N,), 0..1, rim opacity; None: opaque
     imagined: bool = False  # not seen in the photo
+    segment: int = 0  # id of the segment that it is a part of; 0: of none
 
     def __post_init__(self) -> None:
         check(self.vertices, "vertices", np.float32, None, 3)

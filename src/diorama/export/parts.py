@@ -29,11 +29,11 @@ class Piece:
 
 def pieces(scene: Scene) -> list[Piece]:
     """The scene's meshes that have a surface, those of the same name and part joined, in the order of the first."""
-    groups: dict[tuple[str, Part], list[Mesh]] = {}
+    groups: dict[tuple[str, Part, int], list[Mesh]] = {}
     for mesh in scene.meshes:
         if len(mesh.faces):
-            groups.setdefault((mesh.name, _part(mesh)), []).append(mesh)
-    return [Piece(_joined(group), part, name.removesuffix(SUFFIXES[part])) for (name, part), group in groups.items()]
+            groups.setdefault((mesh.name, _part(mesh), mesh.segment), []).append(mesh)
+    return [Piece(_joined(group), part, name.removesuffix(SUFFIXES[part])) for (name, part, _), group in groups.items()]
 
 
 def tree(pieces: list[Piece], segments: Segments | None) -> list[dict[str, Any]]:
@@ -78,4 +78,5 @@ def _joined(meshes: list[Mesh]) -> Mesh:
         first.name,
         np.concatenate(alphas) if alphas else None,
         all(mesh.imagined for mesh in meshes),
+        first.segment,
     )
