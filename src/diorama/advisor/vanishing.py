@@ -239,7 +239,7 @@ def _normals(edges: Edges, focal: float) -> Float64:
 
 
 def _unit(vectors: Float64) -> Float64:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12), np.float64)
 
 
 def misses(edges: Edges, frames: Float64, focals: Float64) -> tuple[Float64, Float64, Float64]:
