@@ -86,8 +86,10 @@ def synthesis(
     tuning: Tuning,
 ) -> tuple[Final, str, str, tuple[str, ...]]:
     """Fuse everything into one scene."""
+    from diorama import optimize
     from diorama import synthesis as fusion
 
-    layered = replace(rebuilt.layered, atlas=textured.atlas)
-    final, warnings = fusion.fuse(layered, rebuilt, scene, advice, plan, tuning, textured.outcomes)
+    found = replace(rebuilt, layered=replace(rebuilt.layered, atlas=textured.atlas))
+    said = (*textured.outcomes, *optimize.outcomes(scene, advice, plan, tuning))
+    final, warnings = fusion.fuse(found, scene, advice, plan, said)
     return final, "synthesis", "layers, segments and advice fused", warnings

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.advice import Outcome, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.types import Camera, Float32, Mesh, PointCloud, Scene
 
 METHOD = "none"
@@ -29,6 +29,11 @@ def optimize(
 ) -> tuple[Tuning, tuple[str, ...]]:
     """Search."""
     return unchanged(scene), ()
+
+
+def outcomes(scene: Scene, advice: SceneAdvice, plan: ReconstructionAdvice, tuning: Tuning) -> tuple[Outcome, ...]:
+    """What became of the advice on parameters."""
+    return ()
 
 
 def moved_points(points: PointCloud, tuning: Tuning) -> PointCloud:

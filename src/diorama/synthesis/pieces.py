@@ -1,0 +1,159 @@
+"""The meshes while they are fused: all their vertices as pixels and disparity, and which of them are one point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from diorama.types import Camera, Float32, Mesh
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+
+WELD = 6.0
+"""Parallax in pixels at the allowed travel below which the two sides of a border can be welded: one and a half times
+the default cut."""
+
+SKY = 1.02
+"""A backdrop stands this much farther than everything else."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """A mesh's share of the joint arrays."""
+
+    mesh: Mesh
+    start: int
+    end: int
+
+
+class Pieces:
+    """The scene's meshes, with joint arrays over all their vertices.
+
+    Attributes:
+        pixel: (N, 2) where each vertex is seen, in pixels of the grid.
+        disparity: (N,) pixels of parallax at the allowed travel.
+        segment: (N,) the segment of each vertex's mesh.
+        imagined: (N,) whether its mesh was imagined.
+        group: (N,) the same number for vertices at one place: they move together.
+    """
+
+    def __init__(self, meshes: Sequence[Mesh], camera: Camera, reach: float) -> None:
+        self.camera = camera
+        self.reach = reach
+        self.meshes = list(meshes)
+        sizes = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+        self.spans = [Span(mesh, int(a), int(b)) for mesh, a, b in zip(meshes, sizes[:-1], sizes[1:], strict=True)]
+        vertices = np.concatenate([mesh.vertices for mesh in meshes]).astype(np.float64)
+        self.disparity: Float64 = reach / vertices[:, 2]
+        self.pixel: Float64 = np.stack(
+            [
+                camera.fx * vertices[:, 0] / vertices[:, 2] + camera.cx,
+                camera.fy * vertices[:, 1] / vertices[:, 2] + camera.cy,
+            ],
+            axis=1,
+        )
+        self.segment = np.concatenate([np.full(len(m.vertices), m.segment, np.int64) for m in meshes])
+        self.imagined = np.concatenate([np.full(len(m.vertices), m.imagined) for m in meshes])
+        self.soft = np.concatenate([np.full(len(m.vertices), m.alpha is not None) for m in meshes])
+        self.group = _same_place(np.column_stack([self.pixel * 64, self.disparity * 64]))
+        self.backs: list[Mesh] = []
+        self.moved = np.zeros(len(vertices), bool)
+
+    def move(self, chosen: Int64, disparity: Float64) -> None:
+        """Give vertices another disparity; those at the same place follow."""
+        count = int(self.group.max()) + 1 if len(self.group) else 0
+        total = np.bincount(self.group[chosen], disparity - self.disparity[chosen], count)
+        votes = np.bincount(self.group[chosen], minlength=count)
+        shift = (total / np.maximum(votes, 1))[self.group]
+        self.disparity += shift
+        self.moved |= shift != 0
+
+    def weld(self, segments: Sequence[int]) -> tuple[int, float]:
+        """Close the gaps along the borders that these segments' visible surfaces share.
+
+        Returns:
+            How many vertices were moved, and the mean gap in pixels of parallax before.
+        """
+        chosen = np.flatnonzero(np.isin(self.segment, list(segments)) & ~self.imagined & ~self.soft)
+        if not len(chosen):
+            return 0, 0.0
+        place = _same_place(self.pixel[chosen] * 8)
+        count = int(place.max()) + 1
+        low, high = np.full(count, np.inf), np.zeros(count)
+        first, last = np.full(count, np.iinfo(np.int64).max), np.zeros(count, np.int64)
+        np.minimum.at(low, place, self.disparity[chosen])
+        np.maximum.at(high, place, self.disparity[chosen])
+        np.minimum.at(first, place, self.segment[chosen])
+        np.maximum.at(last, place, self.segment[chosen])
+        gap = high - low
+        close = (first != last) & (gap > 1e-6) & (gap < WELD)
+        members = close[place]
+        if not members.any():
+            return 0, 0.0
+        middle = ((low + high) / 2)[place]
+        self.move(chosen[members], middle[members])
+        return int(members.sum()), float(gap[close].mean())
+
+    def push_back(self, segments: Sequence[int]) -> tuple[int, float]:
+        """Put these segments on one plane behind everything else -> vertices moved, its distance in scene units."""
+        mine = np.isin(self.segment, list(segments)) & ~self.soft
+        others = self.disparity[~mine & (self.segment > 0)]
+        far = min(self.disparity[mine].min(initial=np.inf), others.min(initial=np.inf) / SKY)
+        chosen = np.flatnonzero(mine)
+        if len(chosen):
+            self.move(chosen, np.full(len(chosen), far))
+        return len(chosen), float(self.reach / far) if np.isfinite(far) else 0.0
+
+    def vertices(self) -> Float64:
+        """(N, 3) in space, as they are now."""
+        z = self.reach / self.disparity
+        x = (self.pixel[:, 0] - self.camera.cx) / self.camera.fx * z
+        y = (self.pixel[:, 1] - self.camera.cy) / self.camera.fy * z
+        return np.stack([x, y, z], axis=1)
+
+    def finished(self) -> tuple[Mesh, ...]:
+        """The meshes at their new places, with normals that agree where pieces touch, and the backs."""
+        places = self.vertices()
+        normals = self._normals(places)
+        made = []
+        for span in self.spans:
+            window = slice(span.start, span.end)
+            vertices = span.mesh.vertices
+            if self.moved[window].any():
+                vertices = np.where(self.moved[window, None], places[window], vertices).astype(np.float32)
+            made.append(replace(span.mesh, vertices=np.ascontiguousarray(vertices), normals=normals[window].copy()))
+        return (*made, *self.backs)
+
+    def _normals(self, places: Float64) -> Float32:
+        """Area-weighted means of the faces around each place, whichever mesh they are in."""
+        faces = np.concatenate([span.mesh.faces.astype(np.int64) + span.start for span in self.spans])
+        corners = places[faces]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        group = _same_place(np.column_stack([self.pixel * 64, self.disparity * 64]))
+        count = int(group.max()) + 1 if len(group) else 0
+        total = np.zeros((count, 3))
+        for axis in range(3):
+            for corner in range(3):
+                total[:, axis] += np.bincount(group[faces[:, corner]], normal[:, axis], minlength=count)
+        length = np.linalg.norm(total, axis=1, keepdims=True)
+        unit = np.where(length > 0, total / np.maximum(length, 1e-30), np.array([0.0, 0.0, -1.0]))
+        return np.ascontiguousarray(unit[group], np.float32)
+
+
+def _same_place(places: Float64) -> Int64:
+    """The same number for rows that are equal once rounded."""
+    rounded = np.ascontiguousarray(np.rint(places).astype(np.int64))
+    keys = rounded.view([("", np.int64)] * rounded.shape[1]).ravel()
+    return np.asarray(np.unique(keys, return_inverse=True)[1], np.int64)
+
+
+def sample(grid: npt.NDArray[np.generic], pixel: Float64) -> npt.NDArray[np.generic]:
+    """The grid's values at pixel coordinates; at the border's where they lie outside."""
+    height, width = grid.shape
+    column = np.clip(pixel[:, 0].astype(np.int64), 0, width - 1)
+    row = np.clip(pixel[:, 1].astype(np.int64), 0, height - 1)
+    return grid[row, column]
