@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
-from diorama.settings import Settings
+from diorama.advice import (
+    Advised,
+    FusionAdvice,
+    Outcome,
+    ReconstructionAdvice,
+    SceneAdvice,
+    SegmentAdvice,
+    TextureAdvice,
+    Tuning,
+)
+from diorama.settings import STEP_STAGES, Settings
 from diorama.types import (
     Camera,
     Cuts,
@@ -104,6 +115,49 @@ def layered_scene(width: int = 24, height: int = 16, *, texture: int = 1, seed: 
         segments=segments,
         atlas=atlas,
         imagined=float(_box(width, height).mean()),
+    )
+
+
+def final_scene(width: int = 24, height: int = 16, *, texture: int = 1, lit: bool = False) -> Scene:
+    """`layered_scene` as the final step leaves one: advice, its outcomes, parameters, and a back on the box."""
+    scene = layered_scene(width, height, texture=texture)
+    said: dict[str, Any] = {"reason": "It looks so.", "source": "openai", "confidence": 0.5}
+    advice = SceneAdvice(
+        adviser="openai",
+        caption=Advised[str](value="A box", **said),
+        segments=(
+            SegmentAdvice(
+                id=2,
+                name=Advised[str](value="Box", **said),
+                material=Advised[str](value="brass", **said),
+                roughness=Advised[float](value=0.25, **said),
+                metallic=Advised[float](value=1, **said),
+            ),
+        ),
+        dropped=("An answer that was too long.",),
+    )
+    plan = ReconstructionAdvice(
+        adviser="openai",
+        depth_range=Advised[float](value=3.5, **said),
+        texture=(TextureAdvice(action="denoise", amount=0.5, **said),),
+        fusion=(FusionAdvice(action="close-back", segments=(2,), amount=0.5, **said),),
+    )
+    meshes = tuple(
+        dataclasses.replace(mesh, segment=2 if mesh.name.startswith("Box") else 1 if "Wall" in mesh.name else 0)
+        for mesh in scene.meshes
+    )
+    back = dataclasses.replace(meshes[1], name="Box, back", imagined=True)
+    report = tuple(StageReport(stage, "tiny", "made by hand", 0.5) for stage in STEP_STAGES["final"])
+    return dataclasses.replace(
+        scene,
+        step="final",
+        meshes=(*meshes, back),
+        settings=scene.settings.changed(lit=lit),
+        report=scene.report + report,
+        advice=advice,
+        plan=plan,
+        tuning=Tuning(fov=50, cut_threshold=3, smoothing=0, camera_travel=8, terms={"prior": (1.5, 0.5)}),
+        outcomes=(Outcome(key="texture.denoise", applied=True, sentence="Less noise.", before="6", after="2"),),
     )
 
 

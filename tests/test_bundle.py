@@ -25,22 +25,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from diorama import atomic, bundle, records, stage_files
+from diorama.advice import Advised, Outcome, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.errors import SceneFileError, StorageError
 from diorama.settings import Settings
 from diorama.types import (
     Camera,
     Cuts,
     DepthMap,
+    Final,
     Layered,
     Mesh,
     Photo,
     PointCloud,
+    Rebuilt,
     Scene,
     Segment,
     Segments,
     StageReport,
+    Textured,
 )
-from scenes import layered_scene, same, tiny_scene
+from scenes import final_scene, layered_scene, same, tiny_scene
 
 REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",))
 
@@ -140,6 +144,52 @@ def layers(draw: st.DrawFn) -> Layered:
     return Layered(atlas, draw(pieces()), draw(st.floats(0, 100)))
 
 
+@st.composite
+def rebuilts(draw: st.DrawFn) -> Rebuilt:
+    return Rebuilt(draw(clouds()), draw(meshes())[0], draw(layers()))
+
+
+@st.composite
+def outcomes(draw: st.DrawFn) -> tuple[Outcome, ...]:
+    texts = st.tuples(words, st.booleans(), words, words, words)
+    names = ("key", "applied", "sentence", "before", "after")
+    return tuple(Outcome(**dict(zip(names, values, strict=True))) for values in draw(st.lists(texts, max_size=3)))
+
+
+@st.composite
+def textured(draw: st.DrawFn) -> Textured:
+    atlas = draw(hnp.arrays(np.uint8, (draw(sizes), draw(sizes), 3)))
+    return Textured(atlas, draw(outcomes()))
+
+
+@st.composite
+def finals(draw: st.DrawFn) -> Final:
+    return Final(draw(layers()), draw(outcomes()))
+
+
+@st.composite
+def advised(draw: st.DrawFn) -> Advised[Any]:
+    return Advised[float](value=draw(st.floats(-1e6, 1e6)), reason=draw(words), source="local", confidence=0.5)
+
+
+@st.composite
+def advices(draw: st.DrawFn) -> SceneAdvice:
+    return final_scene().advice.model_copy(update={"fov": draw(st.none() | advised())})
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> ReconstructionAdvice:
+    return final_scene().plan.model_copy(update={"smoothing": draw(st.none() | advised())})
+
+
+@st.composite
+def tunings(draw: st.DrawFn) -> Tuning:
+    some = st.floats(1e-3, 1e6)
+    terms = draw(st.dictionaries(words, st.tuples(some, some), max_size=3))
+    values = {name: draw(some) for name in ("fov", "gain", "offset", "cut_threshold", "smoothing", "camera_travel")}
+    return Tuning(**values, terms=terms, locked=tuple(draw(st.lists(words))), reason=draw(words))
+
+
 RECORDS = {
     "photo": photos(),
     "depth": depths(),
@@ -147,6 +197,12 @@ RECORDS = {
     "mesh": meshes(),
     "segments": segmentations(),
     "layers": layers(),
+    "advice": advices(),
+    "plan": plans(),
+    "tune": tunings(),
+    "rebuild": rebuilts(),
+    "texture": textured(),
+    "synthesis": finals(),
 }
 
 
@@ -172,7 +228,10 @@ KEPT = {
     Segments: "labels items",
     Layered: "atlas meshes imagined",
     StageReport: "stage backend reason seconds settings warnings",
-    Scene: "step photo depth points cuts meshes settings report segments atlas imagined",
+    Scene: ("step photo depth points cuts meshes settings report segments atlas imagined advice plan tuning outcomes"),
+    Rebuilt: "points cuts layered",
+    Textured: "atlas outcomes",
+    Final: "layered outcomes",
 }
 
 
@@ -325,9 +384,11 @@ def test_what_killed_saves_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
         layered_scene(31, 17, texture=2),
         replace(layered_scene(), atlas=None, imagined=0.0),
         replace(layered_scene(), segments=None),
+        final_scene(31, 17, texture=2),
+        replace(final_scene(), plan=None, outcomes=()),
     ],
     ids=["plain", "soft", "larger photo", "1x1", "1x5000", "500x1", "no meshes", "layered", "larger layered",
-         "segments alone", "layers alone"],
+         "segments alone", "layers alone", "final", "final, less"],
 )  # fmt: skip
 def test_a_scene_comes_back_to_the_last_bit(scene: Scene, tmp_path: Path) -> None:
     path = tmp_path / "a scene.diorama"

@@ -34,7 +34,7 @@ SMALL = ["--processing-size", "192", "--texture-size", "256", "--triangles", "40
 
 ORIGINAL = [*SMALL, "--until", "original"]
 
-STAGES = ["photo", "depth", "points", "mesh", "segments", "layers"]
+STAGES = ["photo", "depth", "points", "mesh", "segments", "advice", "layers"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ def test_make_reports_the_enhanced_step_as_json(coffee: Path, tmp_path: Path) ->
         "--segmenter",
         "regions",
     ]
-    report = diorama("make", coffee, "-o", out, "--json", *SMALL, *tuned).json
+    report = diorama("make", coffee, "-o", out, "--json", "--until", "enhanced", *SMALL, *tuned).json
     assert report["step"] == "enhanced"
     assert [stage["stage"] for stage in report["report"]] == STAGES
     assert report["report"][-1]["backend"] == "bundled"
@@ -225,10 +225,9 @@ def test_the_scene_is_the_librarys(coffee: Path, scene: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--until", "final"], 2, "later version"),
         (["--until", "soon"], 2, "original, enhanced, final"),
-        (["--advisor", "openai"], 2, "later version"),
-        (["--texture", "auto"], 2, "later version"),
+        (["--advisor", "oracle"], 2, "oracle"),
+        (["--texture", "more"], 2, "more"),
         (["--inpaint", "nobody"], 2, "migan, lama, bundled, openai"),
         (["--inpaint", "lama"], 3, "models pull lama"),
         (["--inpaint", "openai"], 3, "OPENAI_API_KEY"),
@@ -695,13 +694,15 @@ def test_progress_on_a_terminal(tmp_path: Path, coffee: Path) -> None:
         assert process.stdout is not None
         report = json.loads(process.stdout.read())
     os.close(ours)
-    assert report["step"] == "enhanced"
+    assert report["step"] == "final"
     sentences = (
         "Reading the photo",
         "Estimating depth",
         "Building the mesh",
         "Finding the things",
         "Imagining",
+        "Improving the texture",
+        "Fusing",
         "Writing",
     )
     for sentence in sentences:

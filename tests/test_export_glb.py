@@ -19,7 +19,7 @@ from diorama.errors import InputError, StorageError
 from diorama.export import glb
 from diorama.types import Camera, Mesh, Photo, Scene
 from gltf import Glb, assert_valid
-from scenes import layered_scene, tiny_scene
+from scenes import final_scene, layered_scene, tiny_scene
 
 
 def _grid(width: int, height: int) -> Mesh:
@@ -54,6 +54,8 @@ SCENES = {
     "65535 corners": replace(PLAIN, meshes=(_grid(256, 254),)),
     "65536 corners": replace(PLAIN, meshes=(_grid(255, 255),)),
     "layered": LAYERED,
+    "final": final_scene(),
+    "final, lit": final_scene(lit=True),
     "layered, nothing of the box visible": replace(LAYERED, meshes=(LAYERED.meshes[0], *LAYERED.meshes[2:])),
     "layered, without segments": replace(LAYERED, segments=None),
     "odd words": replace(
@@ -172,6 +174,57 @@ def test_odd_words_become_text(tmp_path: Path) -> None:
     found = Glb(tmp_path / "x.glb").json
     assert found["scenes"][0]["name"] == 'caf? "日本" \0\n'
     assert found["scenes"][0]["extras"]["report"][0]["settings"] == {"a": "inf", "b": 0.5, "c": "d", "e": [1]}
+
+
+# ---- final scenes ----------------------------------------------------------------------------------------------
+
+
+def test_a_final_scene_s_segments_are_grouped_by_kind(tmp_path: Path) -> None:
+    final_scene().save(tmp_path / "x.glb")
+    nodes = Glb(tmp_path / "x.glb").json["nodes"]
+    by_name = {node["name"]: node for node in nodes}
+    assert len(by_name) == len(nodes)
+    children = {name: [nodes[i]["name"] for i in node.get("children", [])] for name, node in by_name.items()}
+    assert children["diorama"] == ["Objects", "Walls", "Backdrop", "photo camera"]
+    assert children["Objects"] == ["Box"]
+    assert children["Walls"] == ["Wall"]
+    assert children["Box"] == ["Box, rim", "Box, back"]
+    assert by_name["Box, back"]["extras"] == {"part": "back", "segment": 2}
+    assert by_name["Objects"]["extras"] == {"group": "object"}
+
+
+def test_lit_materials_have_the_advised_factors(tmp_path: Path) -> None:
+    final_scene(lit=True).save(tmp_path / "x.glb")
+    found = Glb(tmp_path / "x.glb").json
+    assert "extensionsUsed" not in found
+    used = {}
+    for node in found["nodes"]:
+        if "mesh" in node:
+            material = found["materials"][found["meshes"][node["mesh"]]["primitives"][0]["material"]]
+            factors = material["pbrMetallicRoughness"]
+            used[node["name"]] = (material["name"], factors["roughnessFactor"], factors["metallicFactor"])
+            assert "extensions" not in material
+    assert used["Box"] == used["Box, back"] == ("brass", 0.25, 1)
+    assert used["Box, rim"] == ("brass, soft rims", 0.25, 1)
+    assert used["Wall"] == ("photo", 0.9, 0)
+
+
+def test_declined_materials_are_not_used(tmp_path: Path) -> None:
+    scene = final_scene(lit=True)
+    declined = "segments.2.metallic, segments.2.material"
+    replace(scene, settings=scene.settings.changed(declined=declined)).save(tmp_path / "x.glb")
+    assert {m["name"] for m in Glb(tmp_path / "x.glb").json["materials"]} == {"photo", "photo, soft rims"}
+
+
+def test_extras_hold_advice_and_outcomes(tmp_path: Path) -> None:
+    scene = final_scene()
+    scene.save(tmp_path / "x.glb")
+    extras = Glb(tmp_path / "x.glb").json["scenes"][0]["extras"]
+    assert extras["step"] == "final"
+    assert extras["advice"]["caption"]["value"] == "A box"
+    assert extras["plan"]["texture"][0]["action"] == "denoise"
+    assert extras["tuning"]["fov"] == 50
+    assert extras["outcomes"] == [outcome.model_dump() for outcome in scene.outcomes]
 
 
 # ---- enhanced scenes -------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ def test_a_photo_becomes_a_scene_that_repeats_it(photo_path: PhotoPath) -> None:
 
 def test_the_last_step_is_the_default(photo_path: PhotoPath) -> None:
     scene = diorama.make(photo_path("coffee"), SMALL, fetch=False)
-    assert scene.step == STEPS[-1] == "enhanced"
+    assert scene.step == STEPS[-1] == "final"
     assert [stage.stage for stage in scene.report] == list(STAGE_NAMES)
     assert scene.segments is not None
     assert scene.atlas is scene.texture
@@ -64,10 +64,11 @@ def test_the_last_step_is_the_default(photo_path: PhotoPath) -> None:
 
 
 def test_an_enhanced_scene_survives_the_disk(photo_path: PhotoPath, tmp_path: Path) -> None:
-    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path / "stages"))
+    kept = {"until": "enhanced", "fetch": False, "checkpoints": Checkpoints(tmp_path / "stages")}
+    scene = diorama.make(photo_path("coffee"), SMALL, **kept)
     scene.save(tmp_path / "x.diorama")
     loaded = Scene.load(tmp_path / "x.diorama")
-    again = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path / "stages"))
+    again = diorama.make(photo_path("coffee"), SMALL, **kept)
     for other in (loaded, again):
         assert same(other.segments, scene.segments)
         assert same(other.meshes, scene.meshes)
@@ -100,18 +101,12 @@ def test_finished_stages_are_not_made_again(photo_path: PhotoPath) -> None:
     assert memory.saved == list(STAGE_NAMES)
     assert again.report == first.report
     # A changed setting makes its own stage and those after it, and the old results stay.
-    diorama.make(path, SMALL.changed(triangles=5000), fetch=False, checkpoints=memory)
-    later = ["mesh", "segments", "layers"]
-    assert memory.saved[6:] == later
-    diorama.make(path, SMALL.changed(depth_range=6), fetch=False, checkpoints=memory)
-    assert memory.saved[9:] == ["points", *later]
-    diorama.make(path, SMALL.changed(border=0.5), fetch=False, checkpoints=memory)
-    assert memory.saved[13:] == ["layers"]
-    diorama.make(path, SMALL, fetch=False, checkpoints=memory)
-    assert len(memory.saved) == 14
-    # Another photo is never taken for this one.
-    diorama.make(photo_path("chelsea"), SMALL, fetch=False, checkpoints=memory)
-    assert memory.saved[14:] == list(STAGE_NAMES)
+    for change in ({"triangles": 5000}, {"depth_range": 6}, {"border": 0.5}, {"lit": True}, {"declined": "fov"}):
+        before = len(memory.saved)
+        changed = SMALL.changed(**change)
+        diorama.make(path, changed, fetch=False, checkpoints=memory)
+        (stage,) = [name for name in STAGE_NAMES if changed.of_stage(name) != SMALL.of_stage(name)]
+        assert memory.saved[before:] == list(STAGE_NAMES[STAGE_NAMES.index(stage) :])
 
 
 def test_a_run_goes_on_from_the_folder_of_one_that_was_cut_off(photo_path: PhotoPath, tmp_path: Path) -> None:
@@ -161,8 +156,8 @@ def test_transparent_parts_are_left_out(photo_path: PhotoPath) -> None:
 
 
 def test_clear_errors(photo_path: PhotoPath) -> None:
-    with pytest.raises(SettingsError, match="final"):
-        diorama.make(photo_path("coffee"), until="final")
+    with pytest.raises(SettingsError, match="original, enhanced, final"):
+        diorama.make(photo_path("coffee"), until="last")
     with pytest.raises(PhotoError):
         diorama.make(b"no picture at all")
     with pytest.raises(PhotoError, match="transparent"):
@@ -201,7 +196,7 @@ def test_an_inpainter_that_fails_is_replaced_and_it_is_said(
 
     monkeypatch.setattr(inpaint, "fill", fill)
     monkeypatch.setattr(inpaint, "choose", lambda name="auto", **_: ("migan" if name == "auto" else name, ""))
-    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False)
+    scene = diorama.make(photo_path("coffee"), SMALL, until="enhanced", fetch=False)
     assert scene.report[-1].backend == "bundled"
     assert any("The network broke. The bundled" in warning for warning in scene.warnings)
     with pytest.raises(ModelError):

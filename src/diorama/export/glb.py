@@ -1,5 +1,6 @@
 """Binary glTF 2.0 (.glb): what every viewer shows. The photo unlit on its meshes, and the photo's own camera.
 
+A final scene's segments are grouped by their kind, and its materials may be lit (`Settings.lit`).
 An enhanced scene has a node a segment, named after it, with what was imagined of it and its soft rim as children; one
 texture (the atlas) for all of them; opaque meshes share a material and soft rims, whose opacity is COLOR_0's alpha,
 another. Each node's `extras` say which segment and which part (`visible`, `imagined`, `rim`) it is.
@@ -23,6 +24,7 @@ import numpy.typing as npt
 
 from diorama import __version__, atomic
 from diorama.errors import InputError
+from diorama.export.materials import assign
 from diorama.export.parts import pieces, tree
 from diorama.types import Float32, Mesh, Scene, Segments, UInt8
 
@@ -63,23 +65,22 @@ def encode(scene: Scene) -> bytes:
     buffer = _Buffer()
     gltf_meshes = [_mesh(part.mesh, buffer) for part in parts]
     image = buffer.view(_jpeg(scene.texture))
-    soft = [part.mesh.alpha is not None for part in parts]
-    kinds = sorted(set(soft))
-    for gltf_mesh, blend in zip(gltf_meshes, soft, strict=True):
-        gltf_mesh["primitives"][0]["material"] = kinds.index(blend)
-    nodes = tree(parts, scene.segments)
+    materials, numbers = assign(scene, parts)
+    for gltf_mesh, number in zip(gltf_meshes, numbers, strict=True):
+        gltf_mesh["primitives"][0]["material"] = number
+    nodes = tree(parts, scene.segments, grouped=scene.step == "final")
     root = len(nodes) - 1
     nodes[root]["children"].append(len(nodes))
     nodes.append({"name": "photo camera", "camera": 0})
     gltf = {
         "asset": {"version": "2.0", "generator": f"Diorama {__version__}"},
-        "extensionsUsed": ["KHR_materials_unlit"],
+        **({"extensionsUsed": ["KHR_materials_unlit"]} if any("extensions" in made for made in materials) else {}),
         "scene": 0,
         "scenes": [{"name": scene.photo.name, "nodes": [root], "extras": extras(scene)}],
         "nodes": nodes,
         "cameras": [_camera(scene)],
         "meshes": gltf_meshes,
-        "materials": [_material(blend) for blend in kinds],
+        "materials": materials,
         "textures": [{"source": 0, "sampler": 0}],
         "images": [
             {"name": "photo" if scene.atlas is None else "atlas", "bufferView": image, "mimeType": "image/jpeg"}
@@ -126,6 +127,11 @@ def extras(scene: Scene) -> dict[str, Any]:
         found["segments"] = _segments(scene.segments, camera.width, camera.height)
     if scene.atlas is not None:
         found["imagined_area"] = round(scene.imagined, 6)
+    for name, record in (("advice", scene.advice), ("plan", scene.plan), ("tuning", scene.tuning)):
+        if record is not None:
+            found[name] = record.model_dump(mode="json", exclude_none=True)
+    if scene.outcomes:
+        found["outcomes"] = [outcome.model_dump(mode="json") for outcome in scene.outcomes]
     return found
 
 
@@ -200,17 +206,6 @@ def _unit(normals: Float32) -> Float32:
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     unit = np.where(length > 1e-6, normals / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32))
     return unit.astype(np.float32)
-
-
-def _material(blend: bool) -> dict[str, Any]:
-    material: dict[str, Any] = {
-        "name": "photo, soft rims" if blend else "photo",
-        # Roughness and metalness are for the viewers that don't know unlit materials.
-        "pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 0.9},
-        "extensions": {"KHR_materials_unlit": {}},
-        "doubleSided": True,
-    }
-    return {**material, "alphaMode": "BLEND"} if blend else material
 
 
 def _camera(scene: Scene) -> dict[str, Any]:

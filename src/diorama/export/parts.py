@@ -11,11 +11,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from diorama.types import Mesh, Scene, Segments
+from diorama.types import Mesh, Scene, SegmentKind, Segments
 
-Part = Literal["visible", "imagined", "rim"]
+Part = Literal["visible", "imagined", "rim", "back"]
 
-SUFFIXES: dict[Part, str] = {"visible": "", "imagined": ", imagined", "rim": ", rim"}
+Thing = tuple[str, int]
+"""Name and segment: two segments may have one name."""
+
+SUFFIXES: dict[Part, str] = {"visible": "", "imagined": ", imagined", "rim": ", rim", "back": ", back"}
+
+GROUPS: dict[SegmentKind, str] = {
+    "subject": "Subjects",
+    "object": "Objects",
+    "ground": "Floors",
+    "wall": "Walls",
+    "sky": "Skies",
+    "background": "Surroundings",
+}
+"""Nodes over the segments of a kind; none of them a name that `segment` gives."""
 
 
 @dataclass(frozen=True)
@@ -36,31 +49,61 @@ def pieces(scene: Scene) -> list[Piece]:
     return [Piece(_joined(group), part, name.removesuffix(SUFFIXES[part])) for (name, part, _), group in groups.items()]
 
 
-def tree(pieces: list[Piece], segments: Segments | None) -> list[dict[str, Any]]:
+def tree(pieces: list[Piece], segments: Segments | None, *, grouped: bool = False) -> list[dict[str, Any]]:
     """glTF nodes of the pieces (mesh i is piece i), roots named in ``children`` of the last node, which is no piece's.
 
-    A segment's visible surface is the parent of its other parts, so that moving or hiding it takes them along.
+    A segment's visible surface is the parent of its other parts, so that moving or hiding it takes them along. With
+    `grouped` the segments of a kind have a common parent.
     """
     nodes: list[dict[str, Any]] = [{"name": piece.mesh.name, "mesh": i} for i, piece in enumerate(pieces)]
     ids = {} if segments is None else {item.name: item.id for item in reversed(segments.items)}
     if segments is not None:
         for node, piece in zip(nodes, pieces, strict=True):
-            node["extras"] = {"part": piece.part, **({"segment": ids[piece.thing]} if piece.thing in ids else {})}
-    roots: dict[str, int] = {}
+            segment = piece.mesh.segment or ids.get(piece.thing)
+            node["extras"] = {"part": piece.part, **({"segment": segment} if segment else {})}
+    roots: dict[Thing, int] = {}
     for i, piece in enumerate(pieces):
         if piece.mesh.name == piece.thing:
-            roots.setdefault(piece.thing, i)
+            roots.setdefault((piece.thing, piece.mesh.segment), i)
     for i, piece in enumerate(pieces):
-        if piece.thing not in roots:  # nothing of it is visible
-            roots[piece.thing] = len(nodes)
+        thing = piece.thing, piece.mesh.segment
+        if thing not in roots:  # nothing of it is visible
+            roots[thing] = len(nodes)
             nodes.append({"name": piece.thing})
-        if roots[piece.thing] != i:
-            nodes[roots[piece.thing]].setdefault("children", []).append(i)
-    nodes.append({"name": "diorama", "children": list(dict.fromkeys(roots.values()))})
+        if roots[thing] != i:
+            nodes[roots[thing]].setdefault("children", []).append(i)
+    top = list(dict.fromkeys(roots.values()))
+    if grouped and segments is not None:
+        top = _grouped(nodes, pieces, roots, segments)
+    nodes.append({"name": "diorama", "children": top})
     return nodes
 
 
+def _grouped(
+    nodes: list[dict[str, Any]], pieces: list[Piece], roots: dict[tuple[str, int], int], segments: Segments
+) -> list[int]:
+    """Put a node over the segments of each kind -> the numbers of these, and of what is of no segment."""
+    kinds = {item.id: item.kind for item in segments.items}
+    of_root = {roots[piece.thing, piece.mesh.segment]: kinds.get(piece.mesh.segment) for piece in pieces}
+    members: dict[SegmentKind, list[int]] = {}
+    rest: list[int] = []
+    for root in dict.fromkeys(roots.values()):
+        kind = of_root[root]
+        if kind is None:
+            rest.append(root)
+        else:
+            members.setdefault(kind, []).append(root)
+    top = []
+    for kind, name in GROUPS.items():
+        if kind in members:
+            top.append(len(nodes))
+            nodes.append({"name": name, "children": members[kind], "extras": {"group": kind}})
+    return top + rest
+
+
 def _part(mesh: Mesh) -> Part:
+    if mesh.imagined and mesh.name.endswith(SUFFIXES["back"]):
+        return "back"
     return "rim" if mesh.alpha is not None else "imagined" if mesh.imagined else "visible"
 
 

@@ -62,8 +62,10 @@ def fuse(
         mesh, warnings = solid(rebuilt.layered, points, settings.triangles)
         said += [_not(item, "A solid has no separate layers to fuse.") for item in plan.fusion]
         return Final(Layered(rebuilt.layered.atlas, (mesh,), rebuilt.layered.imagined), tuple(said)), warnings
-    reach = settings.camera_travel / 100 * points.camera.diagonal / near_inverse_depth(points)
-    pieces = Pieces(rebuilt.layered.meshes, points.camera, reach)
+    # Pixels of parallax at the allowed travel, the unit of everything here.
+    travel = settings.camera_travel / 100 * points.camera.diagonal
+    jump = settings.cut_threshold / 100 * travel
+    pieces = Pieces(rebuilt.layered.meshes, points.camera, travel / near_inverse_depth(points), jump)
     planes = [item for item in plan.fusion if item.action == "plane"]
     flat = {segment: item for item in planes for segment in item.segments}
     for segment in _flat_by_kind(segments, settings, flat.keys()):
@@ -97,7 +99,7 @@ def _plane(item: FusionAdvice, pieces: Pieces, points: PointCloud, segments: Seg
     results = [flatten(pieces, points, segments, segment, item.amount) for segment in item.segments]
     best = max(results, key=lambda result: result.share)
     if not any(result.flattened for result in results):
-        return _not(item, f"It is not flat: {best.share:.0%} of it lies within {best.tolerance:g} px of a plane.")
+        return _not(item, f"It is not flat: {best.share:.0%} of it lies on a plane.")
     return Outcome(
         key=fusion_key(item),
         applied=True,

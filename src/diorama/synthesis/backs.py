@@ -1,8 +1,8 @@
 """Closed, rounded backs for objects that stand free.
 
-The back is the front once more, seen from behind: each vertex moves away along its ray, by nothing on the silhouette
-and by the object's thickness in its middle, along a quarter of a circle in between. Texture coordinates stay, so the
-back shows the front's picture.
+The back is the front once more, seen from behind: each vertex moves away along its ray, by next to nothing on the
+silhouette and by the object's thickness in its middle, along a quarter of a circle in between; a narrow wall joins both
+along the edge. Texture coordinates stay, so the back shows the front's picture.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ import numpy as np
 from diorama.advice import FusionAdvice, Outcome, fusion_key
 from diorama.mesh import vertex_normals
 from diorama.synthesis.pieces import Float64, Int64, Pieces, sample
-from diorama.types import Bool, Cuts, Float32, Mesh, PointCloud, Segments
+from diorama.types import Bool, Cuts, Mesh, PointCloud, Segments
 
 FRAME = 1.0
 """Pixels from the picture's border within which an edge is the frame's, not the object's."""
+
+EDGE = 0.02
+"""Thickness on the silhouette as a share of the middle's: where it was nothing, triangles of front and back that have
+all corners there would be one and the same."""
 
 ROOM = 0.9
 """Share of the room before what stands behind the object that its back may take."""
@@ -55,18 +59,18 @@ def close_back(item: FusionAdvice, pieces: Pieces, segments: Segments, points: P
     least = np.full(int(group.max()) + 1, np.inf)
     np.minimum.at(least, group, thickness)
     thickness = least[group]
-    if float(thickness.max()) <= 1e-3 * width:
+    thickest = float(thickness.max())
+    if thickest <= 1e-3 * width:
         return Outcome(key=key, applied=False, sentence=f"{name}: what stands behind it leaves no room for a back.")
-    pieces.backs.append(_mesh(pieces, used, local.reshape(-1, 3), z + thickness, f"{name}, back", segment))
-    strip = _strip(pieces, used, group, edges, framed, z, thickness, f"{name}, back", segment)
-    if strip is not None:
-        pieces.backs.append(strip)
+    thickness = np.maximum(thickness, EDGE * thickest)
+    shell = used, local.reshape(-1, 3), group, edges
+    pieces.backs += _meshes(pieces, *shell, z + thickness, f"{name}, back", segment)
     return Outcome(
         key=key,
         applied=True,
         sentence=f"{name}: closed with a rounded back, so that it holds up from the side.",
         before="open behind",
-        after=f"{float(thickness.max()):.2f} units thick, {width:.2f} wide",
+        after=f"{thickest:.2f} units thick, {width:.2f} wide",
     )
 
 
@@ -115,48 +119,30 @@ def _boundary(faces: Int64) -> Int64:
     return edges[index[uses == 1]] if len(keys) else edges[:0]
 
 
-def _mesh(pieces: Pieces, used: Int64, faces: Int64, z: Float64, name: str, segment: int) -> Mesh:
-    """The front's faces turned round, at the back's depth."""
-    vertices = _lift(pieces, used, z)
-    turned = np.ascontiguousarray(faces[:, ::-1], np.int32)
-    return Mesh(vertices, turned, _uv(pieces)[used], vertex_normals(vertices, turned), name, None, True, segment)
-
-
-def _strip(
+def _meshes(
     pieces: Pieces,
     used: Int64,
+    faces: Int64,
     group: Int64,
     edges: Int64,
-    framed: Bool,
-    z: Float64,
-    thickness: Float64,
+    back: Float64,
     name: str,
     segment: int,
-) -> Mesh | None:
-    """Where the picture's frame cuts the object: a wall between the front's edge and the back's."""
+) -> list[Mesh]:
+    """The front's faces turned round at the back's depth, and the wall between the edges of both."""
     first = np.full(int(group.max()) + 1, -1, np.int64)
     first[group[::-1]] = np.arange(len(group))[::-1]
     a, b = first[edges[:, 0]], first[edges[:, 1]]
-    kept = (framed[a] & framed[b]) & ((thickness[a] > 0) | (thickness[b] > 0))
-    a, b = a[kept], b[kept]
-    if not len(a):
-        return None
-    corners = np.concatenate([a, b, b, a])
-    depth = np.concatenate([z[a], z[b], (z + thickness)[b], (z + thickness)[a]])
+    turned = np.ascontiguousarray(faces[:, ::-1], np.int32)
     n = np.arange(len(a))
     one, two, three, four = n, n + len(a), n + 2 * len(a), n + 3 * len(a)
-    faces = np.concatenate([np.stack([two, one, four], 1), np.stack([two, four, three], 1)]).astype(np.int32)
-    vertices = _lift(pieces, used[corners], depth)
-    uv = _uv(pieces)[used[corners]]
-    return Mesh(vertices, faces, uv, vertex_normals(vertices, faces), name, None, True, segment)
-
-
-def _lift(pieces: Pieces, index: Int64, z: Float64) -> Float32:
-    camera, pixel = pieces.camera, pieces.pixel[index]
-    x = (pixel[:, 0] - camera.cx) / camera.fx * z
-    y = (pixel[:, 1] - camera.cy) / camera.fy * z
-    return np.ascontiguousarray(np.stack([x, y, z], axis=1), np.float32)
-
-
-def _uv(pieces: Pieces) -> Float32:
-    return np.concatenate([span.mesh.uv for span in pieces.spans])
+    wall = np.concatenate([np.stack([two, one, four], 1), np.stack([two, four, three], 1)]).astype(np.int32)
+    rim = pieces.vertices()[used]
+    behind = pieces.lifted(used, back)
+    uv = np.concatenate([span.mesh.uv for span in pieces.spans])[used]
+    corners = np.concatenate([rim[a], rim[b], behind[b], behind[a]])
+    along = uv[np.concatenate([a, b, b, a])]
+    return [
+        Mesh(behind, turned, uv, vertex_normals(behind, turned), name, None, True, segment),
+        Mesh(corners, wall, along, vertex_normals(corners, wall), name, None, True, segment),
+    ]

@@ -13,9 +13,8 @@ from diorama.types import Camera, Float32, Mesh
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
-WELD = 6.0
-"""Parallax in pixels at the allowed travel below which the two sides of a border can be welded: one and a half times
-the default cut."""
+WELD = 1.5
+"""Times the least jump of a cut: a border's sides that are no farther apart can be welded."""
 
 SKY = 1.02
 """A backdrop stands this much farther than everything else."""
@@ -41,9 +40,16 @@ class Pieces:
         group: (N,) the same number for vertices at one place: they move together.
     """
 
-    def __init__(self, meshes: Sequence[Mesh], camera: Camera, reach: float) -> None:
+    def __init__(self, meshes: Sequence[Mesh], camera: Camera, reach: float, jump: float) -> None:
+        """Take the meshes apart.
+
+        Args:
+            reach: pixels of parallax at the allowed travel of a point at distance 1.
+            jump: least difference of disparities that is a cut, in the same pixels.
+        """
         self.camera = camera
         self.reach = reach
+        self.jump = jump
         self.meshes = list(meshes)
         sizes = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
         self.spans = [Span(mesh, int(a), int(b)) for mesh, a, b in zip(meshes, sizes[:-1], sizes[1:], strict=True)]
@@ -65,12 +71,15 @@ class Pieces:
 
     def move(self, chosen: Int64, disparity: Float64) -> None:
         """Give vertices another disparity; those at the same place follow."""
-        count = int(self.group.max()) + 1 if len(self.group) else 0
-        total = np.bincount(self.group[chosen], disparity - self.disparity[chosen], count)
+        if not len(chosen):
+            return
+        count = int(self.group.max()) + 1
+        total = np.bincount(self.group[chosen], disparity, count)
         votes = np.bincount(self.group[chosen], minlength=count)
-        shift = (total / np.maximum(votes, 1))[self.group]
-        self.disparity += shift
-        self.moved |= shift != 0
+        target = (total / np.maximum(votes, 1))[self.group]
+        changed = (votes[self.group] > 0) & (target != self.disparity)
+        self.disparity[changed] = target[changed]
+        self.moved |= changed
 
     def weld(self, segments: Sequence[int]) -> tuple[int, float]:
         """Close the gaps along the borders that these segments' visible surfaces share.
@@ -90,7 +99,7 @@ class Pieces:
         np.minimum.at(first, place, self.segment[chosen])
         np.maximum.at(last, place, self.segment[chosen])
         gap = high - low
-        close = (first != last) & (gap > 1e-6) & (gap < WELD)
+        close = (first != last) & (gap > 1e-6) & (gap < WELD * self.jump)
         members = close[place]
         if not members.any():
             return 0, 0.0
@@ -108,24 +117,25 @@ class Pieces:
             self.move(chosen, np.full(len(chosen), far))
         return len(chosen), float(self.reach / far) if np.isfinite(far) else 0.0
 
-    def vertices(self) -> Float64:
-        """(N, 3) in space, as they are now."""
-        z = self.reach / self.disparity
-        x = (self.pixel[:, 0] - self.camera.cx) / self.camera.fx * z
-        y = (self.pixel[:, 1] - self.camera.cy) / self.camera.fy * z
-        return np.stack([x, y, z], axis=1)
+    def vertices(self) -> Float32:
+        """(N, 3) in space, as they are now: bit for bit the same where nothing moved them."""
+        old = np.concatenate([span.mesh.vertices for span in self.spans])
+        return np.where(self.moved[:, None], self.lifted(np.arange(len(old)), self.reach / self.disparity), old)
+
+    def lifted(self, index: Int64, z: Float64) -> Float32:
+        """(M, 3) vertices moved along their rays to the distances `z`."""
+        x = (self.pixel[index, 0] - self.camera.cx) / self.camera.fx * z
+        y = (self.pixel[index, 1] - self.camera.cy) / self.camera.fy * z
+        return np.ascontiguousarray(np.stack([x, y, z], axis=1), np.float32)
 
     def finished(self) -> tuple[Mesh, ...]:
         """The meshes at their new places, with normals that agree where pieces touch, and the backs."""
         places = self.vertices()
-        normals = self._normals(places)
+        normals = self._normals(places.astype(np.float64))
         made = []
         for span in self.spans:
             window = slice(span.start, span.end)
-            vertices = span.mesh.vertices
-            if self.moved[window].any():
-                vertices = np.where(self.moved[window, None], places[window], vertices).astype(np.float32)
-            made.append(replace(span.mesh, vertices=np.ascontiguousarray(vertices), normals=normals[window].copy()))
+            made.append(replace(span.mesh, vertices=places[window].copy(), normals=normals[window].copy()))
         return (*made, *self.backs)
 
     def _normals(self, places: Float64) -> Float32:

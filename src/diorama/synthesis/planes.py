@@ -13,8 +13,9 @@ import numpy as np
 from diorama.synthesis.pieces import Float64, Int64, Pieces, sample
 from diorama.types import PointCloud, Segments
 
-TOLERANCE = 1.5
-"""Pixels of parallax at the allowed travel within which a surface counts as flat: less than can be told from noise."""
+TOLERANCE = 0.35
+"""Share of a cut's least jump within which a surface counts as flat: 1.5 px of parallax at the default settings and
+1536 px, about the noise of estimated depth."""
 
 LEAST_SHARE = 0.5
 """Of a segment that has to lie that near the plane; else it is no plane, or more than one."""
@@ -35,7 +36,6 @@ class Flattened:
     share: float
     before: float
     after: float
-    tolerance: float = TOLERANCE
 
 
 def flatten(pieces: Pieces, points: PointCloud, segments: Segments, segment: int, amount: float) -> Flattened:
@@ -44,35 +44,39 @@ def flatten(pieces: Pieces, points: PointCloud, segments: Segments, segment: int
     Args:
         amount: share of the way, 0..1.
     """
+    tolerance = TOLERANCE * pieces.jump
     rows, columns = np.nonzero((segments.labels == segment) & points.mask)
     if len(rows) < 16:
         return Flattened(False, 0.0, 0.0, 0.0)
     step = max(1, len(rows) // SAMPLES)
     pixel = np.stack([columns[::step] + 0.5, rows[::step] + 0.5], axis=1)
     disparity = pieces.reach / points.z[rows[::step], columns[::step]].astype(np.float64)
-    plane = fit(pixel, disparity)
+    plane = fit(pixel, disparity, tolerance)
     if plane is None:
         return Flattened(False, 0.0, 0.0, 0.0)
     residual = np.abs(disparity - _at(plane, pixel))
-    share = float(np.mean(residual < TOLERANCE))
-    near = residual[residual < TOLERANCE]
+    share = float(np.mean(residual < tolerance))
+    near = residual[residual < tolerance]
     before = float(np.sqrt(np.mean(near**2))) if len(near) else 0.0
     if share < LEAST_SHARE:
         return Flattened(False, share, before, before)
     chosen = np.flatnonzero(pieces.segment == segment)
     target = _at(plane, pieces.pixel[chosen])
     old = pieces.disparity[chosen]
-    weight = amount * _pull(np.abs(old - target))
+    weight = amount * _pull(np.abs(old - target) / tolerance)
     new = old + weight * (target - old)
     new = np.where(pieces.imagined[chosen], _kept_behind(new, old, pieces, points, chosen), new)
     fine = new > 0.05 * old  # a plane may run to infinity within the picture
     pieces.move(chosen[fine], new[fine])
-    left = near * (1 - amount * _pull(near))
+    left = near * (1 - amount * _pull(near / tolerance))
     return Flattened(True, share, before, float(np.sqrt(np.mean(left**2))) if len(left) else 0.0)
 
 
-def fit(pixel: Float64, disparity: Float64) -> Float64 | None:
+def fit(pixel: Float64, disparity: Float64, tolerance: float) -> Float64 | None:
     """A plane by least squares reweighted with Tukey's biweight, from the best of some random triples.
+
+    Args:
+        tolerance: distance up to which a point belongs to the plane.
 
     Returns:
         (3,) coefficients of u, v and 1; None where the points lie on a line.
@@ -87,10 +91,10 @@ def fit(pixel: Float64, disparity: Float64) -> Float64 | None:
     planes = np.linalg.solve(matrices[good], disparity[triples[good]][..., None])[..., 0]
     judged = random.integers(0, len(pixel), min(len(pixel), 600))
     miss = np.abs(ones[judged] @ planes.T - disparity[judged, None])
-    votes = np.maximum(0, 1 - (miss / (2 * TOLERANCE)) ** 2).sum(axis=0)
+    votes = np.maximum(0, 1 - (miss / (2 * tolerance)) ** 2).sum(axis=0)
     plane: Float64 = planes[int(votes.argmax())]
     for _ in range(6):
-        weight = np.maximum(0, 1 - ((ones @ plane - disparity) / (2 * TOLERANCE)) ** 2)  # its root
+        weight = np.maximum(0, 1 - ((ones @ plane - disparity) / (2 * tolerance)) ** 2)  # its root
         if np.count_nonzero(weight) < 8:
             return None
         plane = np.linalg.lstsq(ones * weight[:, None], disparity * weight, rcond=None)[0]
@@ -102,8 +106,8 @@ def _at(plane: Float64, pixel: Float64) -> Float64:
 
 
 def _pull(distance: Float64) -> Float64:
-    """1 within the tolerance, falling smoothly to 0 at twice it: what stands out of the plane is left alone."""
-    t = np.clip(2 - distance / TOLERANCE, 0, 1)
+    """1 up to a distance of 1, falling smoothly to 0 at 2: what stands out of the plane is left alone."""
+    t = np.clip(2 - distance, 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float64)
 
 
