@@ -42,7 +42,7 @@ from diorama.types import (
 )
 from scenes import layered_scene, same, tiny_scene
 
-REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",))
+REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",), "CPU")
 
 # ---- records ---------------------------------------------------------------------------------------------------
 
@@ -171,7 +171,7 @@ KEPT = {
     Segment: "id name kind box area near far neighbours in_front_of",
     Segments: "labels items",
     Layered: "atlas meshes imagined",
-    StageReport: "stage backend reason seconds settings warnings",
+    StageReport: "stage backend reason seconds settings warnings provider",
     Scene: "step photo depth points cuts meshes settings report segments atlas imagined",
 }
 

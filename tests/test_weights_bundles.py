@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diorama import weights
@@ -83,6 +83,7 @@ def test_the_same_weights_give_the_same_bytes(bundle: Path, tmp_path: Path) -> N
     assert (tmp_path / "again.zip").read_bytes() == bundle.read_bytes()
 
 
+@settings(max_examples=30)
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_an_error_that_keeps_nothing(
     place: float, bit: int, tmp_path_factory: pytest.TempPathFactory
@@ -106,6 +107,7 @@ def test_a_flipped_bit_is_an_error_that_keeps_nothing(
     shutil.rmtree(home)
 
 
+@settings(max_examples=30)
 @given(share=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
 def test_any_other_damage_is_an_error_or_harmless(
     share: float, value: int, tmp_path_factory: pytest.TempPathFactory
