@@ -119,7 +119,9 @@ def method(backend: str, step: str) -> Callable[[npt.NDArray[np.uint8]], Float32
         return _lower_is_nearer
     if step == "raw":
         network = next(b for b in depth.BACKENDS if b.name == backend)
-        return lambda rgb: refine.upsample(refine.normalise(network.predict(rgb)), rgb.shape[1], rgb.shape[0])
+        return lambda rgb: refine.upsample(
+            refine.normalise(network.predict(rgb, None).inverse), rgb.shape[1], rgb.shape[0]
+        )
     sharpness = 0.0 if step == "flipped" else 1.0
     settings = Settings(depth=backend, edge_sharpness=sharpness, find_sky=step == "refined")
 

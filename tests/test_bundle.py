@@ -46,7 +46,7 @@ from diorama.types import (
 )
 from scenes import final_scene, layered_scene, same, tiny_scene
 
-REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",))
+REPORT = StageReport("depth", "tiny", "because", 0.1, {"depth": "auto", "fov": None}, ("careful",), "CPU")
 
 # ---- records ---------------------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ KEPT = {
     Segment: "id name kind box area near far neighbours in_front_of",
     Segments: "labels items",
     Layered: "atlas meshes imagined",
-    StageReport: "stage backend reason seconds settings warnings",
+    StageReport: "stage backend reason seconds settings warnings provider",
     Scene: ("step photo depth points cuts meshes settings report segments atlas imagined advice plan tuning outcomes"),
     Rebuilt: "points cuts layered",
     Textured: "atlas outcomes",

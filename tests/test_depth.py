@@ -14,7 +14,7 @@ import pytest
 import networks
 from diorama import depth, download, weights
 from diorama import networks as sessions
-from diorama.depth import bundled, onnx
+from diorama.depth import bundled, contract, onnx
 from diorama.errors import DownloadError, ModelError, UnknownModelError, WeightsMissingError
 from diorama.settings import Settings
 from diorama.types import Camera, Photo, UInt8
@@ -174,18 +174,20 @@ def test_choice_names_what_would_run(tmp_path: Path) -> None:
 
 
 def test_models_are_listed_best_first(tiny_midas: Path) -> None:
-    midas, own = depth.models()
+    *others, midas, own = depth.models()
     assert (midas.name, midas.available, midas.bytes) == ("midas-v21-small", True, tiny_midas.stat().st_size)
     assert (own.name, own.available) == ("bundled", True)
     assert own.bytes == bundled.path().stat().st_size
     assert midas.licence == own.licence == "MIT"
+    assert [model.name for model in others] == ["moge-2-small", "depth-anything-v2-small", "midas-dpt-hybrid"]
+    assert not any(model.available for model in others)
     tiny_midas.unlink()
-    assert not depth.models()[0].available
+    assert not depth.models()[3].available
 
 
 def test_the_catalogue_and_the_table_agree() -> None:
     for backend in depth.BACKENDS:
-        if backend.needs_weights:
+        if backend.file is None:
             assert weights.find(backend.name).licence == backend.licence
 
 
@@ -272,6 +274,10 @@ def test_sky_is_at_infinity(photo_path: PhotoPath) -> None:
 # ---- MiDaS v2.1 small's conventions ------------------------------------------------------------------------------
 
 
+def midas_small(path: Path, rgb: UInt8) -> np.ndarray:
+    return onnx.predict(path, contract.MIDAS_SMALL, rgb).inverse
+
+
 def expected_midas(rgb: UInt8) -> np.ndarray:
     normal = (rgb.astype(np.float64) / 255 - networks.MEAN) / networks.STD
     return normal @ networks.MIX
@@ -279,14 +285,14 @@ def expected_midas(rgb: UInt8) -> np.ndarray:
 
 def test_midas_is_given_rgb_from_0_to_1_and_normalises_once(tmp_path: Path) -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (256, 256, 3), np.uint8)
-    answer = onnx.midas_small(networks.midas(tmp_path / "m.onnx"), rgb)
+    answer = midas_small(networks.midas(tmp_path / "m.onnx"), rgb)
     np.testing.assert_allclose(answer, expected_midas(rgb), atol=1e-3)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (100, 80), (256, 90)])
 def test_midas_sees_the_whole_picture_whatever_its_size(tmp_path: Path, size: tuple[int, int]) -> None:
     ramp = np.repeat(np.linspace(0, 255, size[0]).astype(np.uint8)[None], size[1], axis=0)
-    answer = onnx.midas_small(networks.midas(tmp_path / "m.onnx"), np.dstack([ramp] * 3))
+    answer = midas_small(networks.midas(tmp_path / "m.onnx"), np.dstack([ramp] * 3))
     assert answer.shape == (256, 256)
     low, high = (float(expected_midas(np.full(3, value, np.uint8))) for value in (0, 255))
     assert answer[128, 0] == pytest.approx(low, abs=0.02 * (high - low))
@@ -308,11 +314,11 @@ def test_the_mirrored_photo_cancels_midass_shift(monkeypatch: pytest.MonkeyPatch
 def test_a_graph_that_is_not_the_one_its_name_says(tmp_path: Path) -> None:
     rgb = np.zeros((10, 10, 3), np.uint8)
     with pytest.raises(ModelError, match="failed"):
-        onnx.midas_small(networks.midas(tmp_path / "small.onnx", side=64), rgb)
+        midas_small(networks.midas(tmp_path / "small.onnx", side=64), rgb)
     nodes = [networks.helper.make_node("Identity", ["0"], ["797"])]
     wrong = networks.write(tmp_path / "shape.onnx", nodes, {}, [1, 3, 256, 256], [1, 3, 256, 256])
     with pytest.raises(ModelError, match="shape"):
-        onnx.midas_small(wrong, rgb)
+        midas_small(wrong, rgb)
     with pytest.raises(ModelError, match="failed"):
         onnx.run(wrong, {"image": np.zeros((1, 3, 256, 256), np.float32)}, "797")
 

@@ -88,7 +88,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Install:
         path = tmp_path / "cache" / "weights" / entry.file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(graph)
-        networks.session.cache_clear()
+        networks._open.cache_clear()
         return path
 
     return put

@@ -17,7 +17,14 @@ from diorama.types import ASSUMED_FOV_DEGREES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md", "docs/conventions.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "benchmarks/README.md",
+    "docs/conventions.md",
+    "docs/models.md",
+]
 
 SECTIONS = [
     "Dependencies",

@@ -119,7 +119,7 @@ def test_fetched_where_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cached")
 def test_a_file_that_is_no_network() -> None:
-    networks.session.cache_clear()
+    networks._open.cache_clear()
     broken = weights.cache_folder() / "weights" / "mobile_sam_image_encoder.onnx"
     content = bytearray(broken.read_bytes())
     content[:64] = bytes(64)

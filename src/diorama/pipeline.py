@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from diorama import final
+from diorama import final, networks
 from diorama.advice import SceneAdvice, keys_of, without
 from diorama.errors import ModelError, SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
@@ -56,7 +56,7 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"layers": 2}
+STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"photo": 2, "depth": 2, "layers": 2}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
@@ -102,9 +102,12 @@ class _Run:
             record, report = cast("tuple[T, StageReport]", kept)
         else:
             start = time.perf_counter()
-            record, backend, reason, warnings = make()
+            with networks.observed() as seen:
+                record, backend, reason, warnings = make()
             seconds = round(time.perf_counter() - start, 4)
-            report = StageReport(name, backend, reason, seconds, self.settings.of_stage(name), warnings)
+            said = warnings + tuple(warning for warning in seen.warnings if warning not in warnings)
+            ran_on = ", ".join(seen.providers)
+            report = StageReport(name, backend, reason, seconds, self.settings.of_stage(name), said, ran_on)
             if self.checkpoints:
                 self.checkpoints.save(name, self.key, record, report)
         self.report.append(report)
@@ -148,6 +151,8 @@ def make(
     full = _Once(lambda: _read(source, settings))
     photo = run.stage("photo", _identity(source), lambda: _photo(full(), settings))
     depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
+    if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo
+        photo = replace(photo, camera=depth.camera.resized(photo.width, photo.height))
     points = run.stage("points", "", lambda: _points(depth, photo, settings))
     cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
     if (until or STEPS[-1]) == "original":
@@ -222,15 +227,9 @@ def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str,
         "exif": "focal length from the photo's EXIF data",
         "user": "focal length as given",
         "model": "focal length from the depth model",
-        "assumed": "no focal length in the photo: one is assumed",
+        "assumed": "no focal length in the photo: the depth model gives one, or one is assumed",
     }[camera.source]
-    warnings = full.warnings
-    if camera.source == "assumed":
-        warnings += (
-            f"The photo names no focal length; a field of view of {camera.fov_x:.0f}° is assumed. "
-            "Set the field of view if you know it.",
-        )
-    return full.fitted(settings.texture_size), "pillow", reason, warnings
+    return full.fitted(settings.texture_size), "pillow", reason, full.warnings
 
 
 def _depth(
@@ -239,7 +238,15 @@ def _depth(
     from diorama import depth as backends
 
     result, reason = backends.estimate(full, settings, fetch=fetch, progress=progress)
-    return result, result.model, reason, result.warnings
+    warnings = result.warnings
+    if result.camera.source == "assumed":
+        warnings += (
+            f"The photo names no focal length; a field of view of {result.camera.fov_x:.0f}° is assumed. "
+            "Set the field of view if you know it.",
+        )
+    elif full.camera.source == "assumed":
+        reason += f" It sees a field of view of {result.camera.fov_x:.0f}°; the photo names none."
+    return result, result.model, reason, warnings
 
 
 def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
@@ -367,13 +374,10 @@ def _identity(source: Source) -> str:
 
 
 def _depth_identity(settings: Settings) -> str:
-    """Which depth this is, where the settings alone don't say: the file's bytes, or what `auto` takes today."""
-    if settings.depth == "auto":
-        from diorama import depth
+    """Which depth this is, where the settings alone don't say."""
+    from diorama import depth
 
-        return depth.choice(settings)
-    path = Path(settings.depth)
-    return _file_identity(path) if path.suffix else ""
+    return depth.identity(settings)
 
 
 def _file_identity(path: Path) -> str:

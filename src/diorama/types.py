@@ -305,6 +305,7 @@ class StageReport:
     seconds: float
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    provider: str = ""  # what its networks ran on (CPU, CUDA, ...); empty: no network ran
 
 
 @dataclass(frozen=True)

@@ -181,8 +181,8 @@ def depth(
 ) -> None:
     """Estimate inverse depth: as high and wide as the photo, larger is nearer, 0 is infinitely far."""
     from diorama import depth as backends
+    from diorama import networks, weights
     from diorama import photo as photos
-    from diorama import weights
     from diorama.export.depthmap import DEPTH_FORMATS, write_depth
 
     if output.suffix.lower() not in DEPTH_FORMATS:
@@ -192,16 +192,18 @@ def depth(
     with talk.progress() as progress:
         picture = photos.read(photo, settings)
         progress("depth", 0.0, "Estimating depth")
-        found, reason = backends.estimate(picture, settings, fetch=not weights.is_offline(), progress=progress)
+        with networks.observed() as seen:
+            found, reason = backends.estimate(picture, settings, fetch=not weights.is_offline(), progress=progress)
         write_depth(found, (picture.width, picture.height), output)
         progress("depth", 1.0, "Estimating depth")
-    warnings = (*picture.warnings, *found.warnings)
+    warnings = (*picture.warnings, *found.warnings, *seen.warnings)
     talk.warn(warnings)
     values = {
         "file": {"path": str(output), "bytes": output.stat().st_size},
         "width": picture.width,
         "height": picture.height,
         "model": found.model,
+        "provider": ", ".join(seen.providers),
         "reason": reason,
         "scale": found.scale,
         "camera": account.camera_values(found.camera.resized(picture.width, picture.height)),

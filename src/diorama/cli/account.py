@@ -51,15 +51,20 @@ def summary(scene: Scene, seconds: float) -> str:
 
 def explain(talk: Talk, scene: Scene) -> None:
     """Tables: what ran and why, the camera, the segments, what was imagined."""
-    rows = [(s.stage, s.backend, s.reason, f"{s.seconds:.2f}") for s in scene.report]
-    talk.table(("stage", "ran", "why", "seconds"), rows)
+    rows = [(s.stage, s.backend, s.provider, s.reason, f"{s.seconds:.2f}") for s in scene.report]
+    talk.table(("stage", "ran", "on", "why", "seconds"), rows)
     camera = scene.camera
     talk.table(
         ("camera", ""),
         [
             ("focal length", f"{camera.fx:.1f} px of {camera.width} x {camera.height}"),
             ("view", _view_of(camera)),
-            ("units", "relative (the nearest point at about 1)" if scene.units == "relative" else "the depth file's"),
+            (
+                "units",
+                "relative (the nearest point at about 1)"
+                if scene.units == "relative"
+                else "metric (metres, or the depth file's)",
+            ),
         ],
     )
     if scene.segments is not None:

@@ -1,8 +1,9 @@
-"""``diorama models``: what networks there are, fetching them and checking them."""
+"""``diorama models``: what networks there are, fetching, checking, carrying and removing them."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     _Info = ModelInfo | InpainterInfo | SegmenterInfo
 
-app = typer.Typer(name="models", help="The networks: what there is, fetch, check.", no_args_is_help=True)
+app = typer.Typer(name="models", help="The networks: what there is, fetch, check, carry, remove.", no_args_is_help=True)
 
 Names = Annotated[
     list[str] | None,
@@ -42,6 +43,7 @@ def list_(talk: Talk) -> None:
     }
     titles = {"models": "Depth models", "inpainters": "Inpainters", "segmenters": "Segmenters"}
     cached = weights.list_weights()
+    used = sum(c.disk_bytes for c in cached)
     for kind, infos in kinds.items():
         rows = [(m.name, _state(m), _megabytes(m.bytes), m.licence, m.note) for m in infos]
         talk.table(("name", "state", "size", "licence", "note"), rows, titles[kind])
@@ -50,8 +52,12 @@ def list_(talk: Talk) -> None:
             **{kind: [asdict(info) for info in infos] for kind, infos in kinds.items()},
             "weights": [_row(c) for c in cached],
             "cache": str(weights.cache_folder()),
+            "disk_bytes": used,
         },
-        [f"Downloads are kept in {weights.cache_folder()}. `diorama models pull NAME` fetches one."],
+        [
+            f"Downloads are kept in {weights.cache_folder()} and take {_megabytes(used) or 'no room'} there. "
+            "`diorama models pull NAME` fetches one, `remove NAME` frees its room."
+        ],
     )
 
 
@@ -86,11 +92,87 @@ def verify(talk: Talk, names: Names = None) -> None:
         raise typer.Exit(WeightsCorruptError.exit_code)
 
 
+@command(app)
+def licences(talk: Talk) -> None:
+    """List the licence of every network, and where it comes from."""
+    from diorama import depth, inpaint, weights
+
+    rows = [{"name": e.name, "licence": e.licence, "source": e.url, "note": e.note} for e in weights.CATALOGUE.values()]
+    own: list[_Info] = [*depth.models(), *inpaint.models()]
+    rows += [
+        {"name": m.name, "licence": m.licence, "source": "comes with Diorama", "note": m.note}
+        for m in own
+        if m.name == "bundled"
+    ]
+    talk.table(("name", "licence", "from"), [(r["name"], r["licence"], r["source"]) for r in rows])
+    talk.result({"licences": rows})
+
+
+@command(app)
+def remove(
+    talk: Talk,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Which.", show_default=False)],
+) -> None:
+    """Delete weights from the cache, and what has arrived of a download that broke off."""
+    from diorama import weights
+
+    wanted = [weights.find(name).name for name in names]
+    freed = {name: weights.remove(name) for name in wanted}
+    values = [{"name": name, "freed_bytes": count} for name, count in freed.items()]
+    said = [f"{name}: {_megabytes(count)} freed" if count else f"{name}: was not here" for name, count in freed.items()]
+    talk.result({"removed": values}, said)
+
+
+@command(app)
+def bundle(
+    talk: Talk,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.", show_default=False)],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Which, fetched first where they are missing; all that are here where none is named.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write weights into one file, which `diorama models install` reads on a machine without a network."""
+    from diorama import weights
+    from diorama.weights import bundles
+
+    with talk.progress() as progress:
+        for name in names or ():
+            weights.fetch(name, progress)
+        packed = bundles.write(output, names or None, progress)
+    size = output.stat().st_size
+    talk.result(
+        {"path": str(output), "bytes": size, "names": [entry.name for entry in packed]},
+        [f"{output}: {', '.join(entry.name for entry in packed)}, {_megabytes(size)}"],
+    )
+
+
+@command(app)
+def install(
+    talk: Talk,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `diorama models bundle` wrote.", show_default=False)
+    ],
+) -> None:
+    """Put the weights of a bundle into the cache, once every byte of them has been checked."""
+    from diorama import weights
+    from diorama.weights import bundles
+
+    with talk.progress() as progress:
+        installed = bundles.install(file, progress)
+    values = [{"name": entry.name, "path": str(weights.path(entry.name))} for entry in installed]
+    talk.result({"installed": values}, [f"{v['name']}: {v['path']}" for v in values])
+
+
 def _row(cached: CachedWeights) -> dict[str, Any]:
     entry = cached.weights
     return {
         "name": entry.name, "state": cached.state, "path": str(cached.path), "bytes": entry.bytes,
-        "sha256": entry.sha256, "licence": entry.licence, "url": entry.url,
+        "disk_bytes": cached.disk_bytes, "sha256": entry.sha256, "licence": entry.licence, "url": entry.url,
     }  # fmt: skip
 
 

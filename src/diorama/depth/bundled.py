@@ -59,4 +59,4 @@ def input_size(width: int, height: int, long_side: int) -> tuple[int, int]:
 def _answer(rgb: UInt8, long_side: int) -> Float32:
     width, height = input_size(rgb.shape[1], rgb.shape[0], long_side)
     answer = onnx.run(path(), {"image": onnx.tensor(rgb, width, height)}, "inverse_depth")
-    return onnx.squeezed(answer, path(), (height, width))
+    return onnx.flat(answer, path())

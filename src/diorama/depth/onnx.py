@@ -1,4 +1,4 @@
-"""Depth networks as ONNX files: pictures in, inverse depth out; and MiDaS v2.1 small's conventions."""
+"""Depth networks as ONNX files: a picture and a contract in, inverse depth out."""
 
 from __future__ import annotations
 
@@ -7,34 +7,41 @@ from pathlib import Path
 import numpy as np
 
 from diorama import networks
+from diorama.depth.contract import Contract, understood
+from diorama.depth.prediction import Prediction
 from diorama.errors import ModelError
 from diorama.types import Float32, UInt8
-
-MIDAS_SIDE = 256
 
 FAILED = "Try the bundled network: --depth bundled; or fetch the weights again with 'diorama models pull'."
 
 
+def predict(path: Path, contract: Contract, rgb: UInt8) -> Prediction:
+    """Ask a network about the whole picture (H, W, 3).
+
+    Raises:
+        ModelError: the network can't be loaded, fails, or isn't the contract's.
+    """
+    width, height = contract.input_size(rgb.shape[1], rgb.shape[0])
+    picture = tensor(rgb, width, height) * np.float32(contract.peak)
+    mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (contract.mean, contract.std))
+    picture = (picture - mean) / std
+    if contract.colour == "bgr":
+        picture = picture[:, ::-1]
+    if contract.layout == "nhwc":
+        picture = picture.transpose(0, 2, 3, 1)
+    answer = run(path, {contract.input: np.ascontiguousarray(picture)}, contract.output)
+    return understood(flat(answer, path), contract.meaning)
+
+
 def run(path: Path, inputs: dict[str, Float32], output: str) -> Float32:
-    """One answer of the network, float32.
+    """One answer of the network, float32. Inputs are cast to float16 where the network's are.
 
     Raises:
         ModelError: the network can't be loaded, fails, or has other inputs and outputs than these.
     """
-    return np.asarray(networks.run(path, inputs, output, hint=FAILED)[0], np.float32)
-
-
-def midas_small(path: Path, rgb: UInt8) -> Float32:
-    """MiDaS v2.1 small (Ranftl et al. 2020): relative inverse depth (256, 256) of the whole picture, larger is nearer.
-
-    The graph takes RGB 0..1 and normalises inside: subtracting the mean once more is a common mistake.
-
-    Args:
-        path: ``model-small.onnx``.
-        rgb: (H, W, 3).
-    """
-    answer = run(path, {"0": tensor(rgb, MIDAS_SIDE, MIDAS_SIDE)}, "797")
-    return squeezed(answer, path, (MIDAS_SIDE, MIDAS_SIDE))
+    halves = {node.name for node in networks.session(path).get_inputs() if node.type == "tensor(float16)"}
+    cast = {name: value.astype(np.float16) if name in halves else value for name, value in inputs.items()}
+    return np.asarray(networks.run(path, cast, output, hint=FAILED)[0], np.float32)
 
 
 def tensor(rgb: UInt8, width: int, height: int) -> Float32:
@@ -48,15 +55,21 @@ def tensor(rgb: UInt8, width: int, height: int) -> Float32:
     return np.ascontiguousarray(resized.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
 
 
-def squeezed(answer: Float32, path: Path, shape: tuple[int, int]) -> Float32:
-    """(1, h, w) -> (h, w).
+def flat(answer: Float32, path: Path) -> Float32:
+    """The one map (h, w) of an answer: axes of length 1 go.
 
     Raises:
-        ModelError: the shape is another one.
+        ModelError: it holds none, or several.
     """
-    if answer.shape not in ((1, *shape), (1, 1, *shape)):
-        raise ModelError(
-            f"The network {path.name} answered with the shape {answer.shape} instead of {(1, *shape)}.",
-            hint="It isn't the model that its name says; fetch it again with 'diorama models pull'.",
-        )
-    return answer.reshape(shape)
+    shape = answer.shape
+    leading = len(shape) in (3, 4) and shape[0] == 1
+    if leading and len(shape) == 4 and 1 in (shape[1], shape[3]):
+        return answer.reshape(shape[2:] if shape[1] == 1 else shape[1:3])
+    if leading and len(shape) == 3:
+        return answer.reshape(shape[1:])
+    if len(shape) == 2 and min(shape) > 0:
+        return answer
+    raise ModelError(
+        f"The network {path.name} answered with the shape {shape}, which is no depth map.",
+        hint="It isn't the model that its name says; fetch it again with 'diorama models pull'.",
+    )

@@ -45,22 +45,33 @@ def normalise(values: Float32) -> Float32:
 
     Values that aren't finite count as the median; where none is finite all are 0.5.
     """
+    return _float32(np.clip(scaled(values, *span(values)), 0.0, 1.0))
+
+
+def span(values: Float32) -> tuple[float, float]:
+    """The 0.5th and the 99.5th percentile of the finite values; (0, 0) where there are none."""
+    finite = values[np.isfinite(values)].astype(np.float64)
+    if not finite.size:
+        return 0.0, 0.0
+    low, high = np.percentile(finite, (0.5, 99.5))
+    return float(low), float(high)
+
+
+def scaled(values: Float32, low: float, high: float) -> Float32:
+    """`low` becomes 0 and `high` 1; what isn't finite becomes the median, and all 0.5 where the two hardly differ."""
     finite = np.isfinite(values)
-    if not finite.any():
+    if not finite.any() or high - low <= 1e-6 * max(abs(low), abs(high)) or high - low < 1e-12:
         return np.full(values.shape, 0.5, np.float32)
     clean = values.astype(np.float64)
     clean[~finite] = np.median(clean[finite])
-    low, high = np.percentile(clean, (0.5, 99.5))
-    if high - low <= 1e-6 * max(abs(low), abs(high)) or high - low < 1e-12:
-        return np.full(values.shape, 0.5, np.float32)
-    return _float32(np.clip((clean - low) / (high - low), 0.0, 1.0))
+    return _float32((clean - low) / (high - low))
 
 
 def upsample(values: Float32, width: int, height: int) -> Float32:
-    """Bicubic to `width` x `height`, area-averaged where that is smaller; kept in 0..1."""
+    """Bicubic to `width` x `height`, area-averaged where that is smaller; within the range of the values."""
     smaller = width < values.shape[1] and height < values.shape[0]
     mode = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    return _float32(np.clip(cv2.resize(values, (width, height), interpolation=mode), 0.0, 1.0))
+    return _float32(np.clip(cv2.resize(values, (width, height), interpolation=mode), values.min(), values.max()))
 
 
 def sharpen(depth: Float32, rgb: UInt8, amount: float, sky: Bool | None = None) -> Float32:

@@ -53,6 +53,7 @@ class ReportOut(BaseModel):
     seconds: float
     settings: dict[str, Any]
     warnings: list[str]
+    provider: str = Field("", description="What its networks ran on, such as CPU or CUDA; empty: no network ran.")
 
 
 class CameraOut(BaseModel):

@@ -96,7 +96,7 @@ export function report(job) {
       "tr",
       {},
       h("th", { scope: "row" }, label(stage.stage)),
-      h("td", {}, h("code", {}, stage.backend)),
+      h("td", {}, h("code", {}, stage.backend), stage.provider ? ` ${T.on(stage.provider)}` : null),
       h("td", { class: "report-reason" }, cell(stage.reason)),
       h("td", { class: "figure" }, format.seconds(stage.seconds)),
       h("td", {}, Object.keys(stage.settings).length ? settings(stage.settings) : T.none),

@@ -247,6 +247,7 @@ export const S = {
   report: {
     stage: "Stage",
     backend: "What ran",
+    on: (provider) => `on ${provider}`,
     reason: "Why",
     seconds: "Time",
     settings: "Settings",

@@ -1,4 +1,4 @@
-"""Weights of networks that don't come with Diorama: the catalogue, the cache and the download.
+"""Weights of networks that don't come with Diorama: the cache and the download (the files are in `catalogue`).
 
 A cached file is only ever a whole, verified one: bytes arrive in a hidden ``.part`` beside it, which a later download
 goes on with, and take the file's name once their sha256 is the catalogue's. A stamp (size, time of last change) beside
@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,9 @@ from diorama import download
 from diorama.atomic import refusals, writing
 from diorama.errors import DioramaError, DownloadError, StorageError, UnknownModelError
 from diorama.types import Progress
+from diorama.weights.catalogue import CATALOGUE as CATALOGUE
+from diorama.weights.catalogue import Catalogue as Catalogue
+from diorama.weights.catalogue import Weights as Weights
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -45,19 +48,6 @@ State = Literal["ready", "missing", "damaged"]
 
 
 @dataclass(frozen=True)
-class Weights:
-    """One file of the catalogue. An entry whose sha256 nobody has verified doesn't belong there."""
-
-    name: str
-    file: str  # its name in the cache and on a mirror
-    url: str
-    bytes: int
-    sha256: str
-    licence: str
-    note: str  # one sentence for a person who chooses
-
-
-@dataclass(frozen=True)
 class CachedWeights:
     """A row of `list_weights` and `verify`."""
 
@@ -65,59 +55,10 @@ class CachedWeights:
     state: State
     path: Path  # where the file is, or would be
 
-
-Catalogue = Mapping[str, Weights]
-
-CATALOGUE: Catalogue = {
-    weights.name: weights
-    for weights in (
-        Weights(
-            name="midas-v21-small",
-            file="midas-v21-small.onnx",
-            url="https://github.com/isl-org/MiDaS/releases/download/v2_1/model-small.onnx",
-            bytes=66_764_249,
-            sha256="2d8c6cb8f415229daf1eb041024208e2608c9f98e17c81cc7c6ecb449c56fd58",
-            licence="MIT",
-            note="MiDaS v2.1 small (Ranftl et al. 2020): relative depth, trained on ten sets of real pictures.",
-        ),
-        Weights(
-            name="migan",
-            file="migan.onnx",
-            url="https://huggingface.co/andraniksargsyan/migan/resolve/main/migan_pipeline_v2.onnx",
-            bytes=28_079_181,
-            sha256="6f1f3530a1a2324b19752018ce756088b07973cda8d7d890034ace5c8a48c40b",
-            licence="MIT",
-            note="MI-GAN (Sargsyan et al. 2023): imagines what the photo hides, small and fast.",
-        ),
-        Weights(
-            name="lama",
-            file="lama.onnx",
-            url="https://huggingface.co/Carve/LaMa-ONNX/resolve/c3c0c9e468934d62e79c329e35d82dd09ff8c444/lama_fp32.onnx",
-            bytes=208_044_816,
-            sha256="1faef5301d78db7dda502fe59966957ec4b79dd64e16f03ed96913c7a4eb68d6",
-            licence="Apache-2.0",
-            note="LaMa (Suvorov et al. 2022): imagines what the photo hides, strong at regular structures, slower.",
-        ),
-        Weights(
-            name="mobile-sam-encoder",
-            file="mobile_sam_image_encoder.onnx",
-            url="https://huggingface.co/Acly/MobileSAM/resolve/0d3b403339b4674a82493d5e97964dd78089ddc8/mobile_sam_image_encoder.onnx",
-            bytes=28_157_093,
-            sha256="580f5fb648ea1062c0aabc26217aed56921985f03f0cbbd852bba81d760cc749",
-            licence="Apache-2.0",
-            note="MobileSAM (Zhang et al. 2023): sees the photo once, for segments that are a person's things.",
-        ),
-        Weights(
-            name="mobile-sam-decoder",
-            file="sam_mask_decoder_single.onnx",
-            url="https://huggingface.co/Acly/MobileSAM/resolve/0d3b403339b4674a82493d5e97964dd78089ddc8/sam_mask_decoder_single.onnx",
-            bytes=16_501_323,
-            sha256="93915fc7c993ab9d59ab8c9ccd3bce37f7509c81ab4150a74abd4d2abbd8570d",
-            licence="Apache-2.0",
-            note="MobileSAM's second half: the mask of what is at a point. Both halves are needed.",
-        ),
-    )
-}
+    @property
+    def disk_bytes(self) -> int:
+        """What the cache spends on it: the file, and the part of a download that broke off."""
+        return sum(_length(file) for file in (self.path, _part(self.weights, self.path)))
 
 
 def cache_folder() -> Path:
@@ -220,6 +161,38 @@ def fetch(
     return file
 
 
+def adopt(entry: Weights, verified: Path) -> Path:
+    """Give a file of the cache folder, whose sha256 is the entry's, its name there.
+
+    Raises:
+        StorageError: the cache folder refuses.
+    """
+    file = _file(entry)
+    with _locked(file, None), refusals(file):
+        verified.replace(file)
+        _part(entry, file).unlink(missing_ok=True)
+    _stamp(entry, file)
+    return file
+
+
+def remove(name: str, catalogue: Catalogue | None = None) -> int:
+    """Delete the file and what has arrived of it from the cache; how many bytes that frees.
+
+    Raises:
+        UnknownModelError: the catalogue has no such weights.
+        StorageError: the cache folder refuses.
+    """
+    entry = find(name, catalogue)
+    file = _file(entry)
+    if not file.parent.is_dir():
+        return 0
+    with _locked(file, None), refusals(file):
+        freed = CachedWeights(entry, "missing", file).disk_bytes
+        for gone in (file, _part(entry, file), _stamp_path(file)):
+            gone.unlink(missing_ok=True)
+    return freed
+
+
 _unreachable: dict[str, tuple[float, str]] = {}  # when fetching failed last (monotonic), and the sentence
 
 
@@ -244,9 +217,20 @@ def _file(entry: Weights) -> Path:
     return cache_folder() / "weights" / entry.file
 
 
-def _download(entry: Weights, file: Path, progress: Progress | None, connect_seconds: float) -> None:
+def _part(entry: Weights, file: Path) -> Path:
     # Named by hash: a part of another version of the file is never gone on with.
-    part = file.with_name(f".{file.name}.{entry.sha256[:8]}.part")
+    return file.with_name(f".{file.name}.{entry.sha256[:8]}.part")
+
+
+def _length(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _download(entry: Weights, file: Path, progress: Progress | None, connect_seconds: float) -> None:
+    part = _part(entry, file)
     with refusals(part):
         have = part.stat().st_size if part.exists() else 0
         if have > entry.bytes:
