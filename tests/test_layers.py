@@ -23,6 +23,7 @@ FOUNDATION = [
     "atomic",
     "settings",
     "arrays",
+    "measures",
     "segments",
     "advice",
     "types",
