@@ -75,19 +75,60 @@ def test_step_3_takes_up_step_2_and_the_edits(place: Workplace) -> None:
     result = work.run(second).result
     assert result is not None
     assert (result["step"], result["keys"]["mesh"]) == ("enhanced", made["keys"]["mesh"])
-    assert [stage["name"] for stage in result["stages"]] == ["segments", "layers", "files"]
+    assert [stage["name"] for stage in result["stages"]] == ["segments", "advice", "layers", "files"]
     assert {file["name"] for file in result["files"]} == {f"enhanced/{o.name}" for o in outputs.OUTPUTS["enhanced"]}
     folder = first.folder / "files" / result["folder"]
     name = json.loads((folder / "outlines.json").read_bytes())["segments"][0]["name"]
     edit = {"kind": "rename", "ids": [1], "name": "Cup", "at": [0, 0]}
-    edited = work.run(replace(second, edits={result["keys"]["segments"]: [edit], "another": [edit, edit]})).result
+    edited = work.run(replace(second, edits={result["keys"]["advice"]: [edit], "another": [edit, edit]})).result
     assert edited is not None
     assert edited["folder"] != result["folder"]
-    assert [stage["reused"] for stage in edited["stages"]] == [True, False, False]
+    assert [stage["reused"] for stage in edited["stages"]] == [True, True, False, False]
     found = json.loads((first.folder / "files" / edited["folder"] / "outlines.json").read_bytes())["segments"]
     assert (name, found[0]["name"]) == ("Subject", "Cup")
     scene = Scene.load(first.folder / "files" / edited["folder"] / "scene.diorama")
     assert any(mesh.name.startswith("Cup") for mesh in scene.meshes)
+
+
+def test_step_4_takes_up_step_3(place: Workplace) -> None:
+    first = task(place)
+    work.run(first)
+    enhanced = work.run(replace(first, step="enhanced")).result
+    assert enhanced is not None
+    result = work.run(replace(first, step="final")).result
+    assert result is not None
+    assert (result["step"], result["keys"]["layers"]) == ("final", enhanced["keys"]["layers"])
+    names = ["plan", "tune", "rebuild", "texture", "synthesis", "files"]
+    assert [stage["name"] for stage in result["stages"]] == names
+    assert {file["name"] for file in result["files"]} == {f"final/{o.name}" for o in outputs.OUTPUTS["final"]}
+    folder = first.folder / "files" / result["folder"]
+    scene = Scene.load(folder / "scene.diorama")
+    assert (scene.step, result["adviser"]) == ("final", "local")
+    told = {line["key"]: line for line in result["suggestions"]}
+    assert all(told[outcome.key]["applied"] == outcome.applied for outcome in scene.outcomes)
+    # Every line that was advised has its outcome in the end.
+    assert all(line["applied"] is not None or line["declined"] for line in result["suggestions"])
+    advice = json.loads((folder / "advice.json").read_bytes())
+    assert advice["tuning"]["fov"] == scene.tuning.fov
+    # What a person declines is listed, and not followed.
+    if told:
+        key = next(iter(told))
+        declining = first.settings | {"declined": key, "declined_plan": key}
+        again = work.run(replace(first, step="final", settings=declining)).result
+        assert again is not None
+        line = next(line for line in again["suggestions"] if line["key"] == key)
+        assert (line["declined"], line["applied"]) == (True, None)
+
+
+def test_the_place_where_the_texture_changed_most() -> None:
+    before = np.full((600, 900, 3), 90, np.uint8)
+    after = before.copy()
+    after[400:420, 700:720] += 50
+    one, other = outputs.texture_crops(before, after)
+    assert one.shape == other.shape == (384, 384, 3)
+    assert (other - one).sum() == (after - before).sum()
+    one, other = outputs.texture_crops(before[:100, :90], after[::2, ::2])  # a texture that was enlarged
+    assert one.shape == other.shape == (300, 300, 3)
 
 
 def test_results_that_the_job_lists_are_never_pruned(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
     assert (made["step"], made["validated"], made["error"]) == ("original", [], None)
     assert (made["fraction"], made["stage"], made["message"], made["seconds_left"]) == (1.0, None, None, None)
     states = {step["name"]: step["state"] for step in made["steps"]}
-    assert states == {"upload": "done", "original": "waiting", "enhanced": "pending", "final": "unavailable"}
+    assert states == {"upload": "done", "original": "waiting", "enhanced": "pending", "final": "pending"}
     assert all(stage["state"] == "done" and stage["seconds"] >= 0 for stage in made["stages"])
     assert [report["stage"] for report in made["report"]] == ["photo", "depth", "points", "mesh"]
     assert all(report["backend"] and report["reason"] for report in made["report"])
@@ -432,7 +432,11 @@ def test_the_examples_can_be_seen_and_tried(client: TestClient) -> None:
 def test_settings_come_with_what_a_slider_needs(client: TestClient) -> None:
     schema = client.get("/api/v1/settings").json()
     assert list(schema["properties"]) == [name for group in schema["groups"] for name in group["settings"]]
-    stages = {"original": ["photo", "depth", "points", "mesh"], "enhanced": ["segments", "layers"]}
+    stages = {
+        "original": ["photo", "depth", "points", "mesh"],
+        "enhanced": ["segments", "advice", "layers"],
+        "final": ["plan", "tune", "rebuild", "texture", "synthesis"],
+    }
     assert [group["stage"] for group in schema["groups"]] == [stage for group in stages.values() for stage in group]
     for group in schema["groups"]:
         assert group["label"]

@@ -85,8 +85,8 @@ def node_names(client: TestClient, job: dict[str, Any]) -> set[str]:
 def test_step_3_follows_when_step_2_is_validated(made: dict[str, Any]) -> None:
     assert (made["state"], made["step"], made["validated"]) == ("waiting", "enhanced", ["original"])
     states = {step["name"]: step["state"] for step in made["steps"]}
-    assert states == {"upload": "done", "original": "done", "enhanced": "waiting", "final": "unavailable"}
-    assert [stage["name"] for stage in made["stages"]] == ["segments", "layers", "files"]
+    assert states == {"upload": "done", "original": "done", "enhanced": "waiting", "final": "pending"}
+    assert [stage["name"] for stage in made["stages"]] == ["segments", "advice", "layers", "files"]
     assert all(stage["state"] == "done" for stage in made["stages"])
     assert made["fraction"] == 1
     assert list(made["results"]) == ["original", "enhanced"]
@@ -94,7 +94,7 @@ def test_step_3_follows_when_step_2_is_validated(made: dict[str, Any]) -> None:
     assert before["current"]
     assert after["current"]
     assert [report["stage"] for report in before["report"]] == ["photo", "depth", "points", "mesh"]
-    assert [report["stage"] for report in after["report"]][4:] == ["segments", "layers"]
+    assert [report["stage"] for report in after["report"]][4:] == ["segments", "advice", "layers"]
     assert (before["meshes"], before["segments"], before["imagined"]) == (1, None, None)
     assert after["meshes"] > 1
     assert after["segments"] > 1
@@ -166,8 +166,14 @@ def test_going_back_loses_nothing(client: TestClient) -> None:
     assert again["step"] == "enhanced"
     assert all(stage["reused"] for stage in again["stages"])
     assert again["results"]["enhanced"]["files"] == job["results"]["enhanced"]["files"]
-    done = client.post(f"{address}/validate", json={"step": "enhanced"}).json()
-    assert (done["state"], done["step"], done["validated"]) == ("done", "enhanced", ["original", "enhanced"])
+    client.post(f"{address}/validate", json={"step": "enhanced"})
+    final = finished(client, job["id"])
+    assert (final["state"], final["step"], final["validated"]) == ("waiting", "final", ["original", "enhanced"])
+    assert list(final["results"]) == ["original", "enhanced", "final"]
+    assert all(client.get(file["url"]).status_code == 200 for file in final["results"]["final"]["files"])
+    assert final["results"]["final"]["adviser"] == "local"
+    done = client.post(f"{address}/validate", json={"step": "final"}).json()
+    assert (done["state"], done["step"], done["validated"]) == ("done", "final", ["original", "enhanced", "final"])
 
 
 def test_run_again_with_the_settings_of_the_step(client: TestClient, made: dict[str, Any]) -> None:
@@ -179,6 +185,7 @@ def test_run_again_with_the_settings_of_the_step(client: TestClient, made: dict[
     again = finished(client, made["id"])
     assert {stage["name"]: stage["reused"] for stage in again["stages"]} == {
         "segments": True,
+        "advice": True,
         "layers": False,
         "files": False,
     }
@@ -285,7 +292,7 @@ def test_what_was_removed_from_the_disk(client: TestClient) -> None:
     client.post(f"{JOBS}/{job['id']}/rerun", json={"step": "enhanced"})
     again = finished(client, job["id"])
     # A stage of the step before that had to be made again shows, too.
-    assert [stage["name"] for stage in again["stages"]] == ["mesh", "segments", "layers", "files"]
+    assert [stage["name"] for stage in again["stages"]] == ["mesh", "segments", "advice", "layers", "files"]
     assert segments(client, job)
 
 

@@ -13,9 +13,9 @@ from diorama import atomic, export
 from diorama.export import ply, preview
 
 if TYPE_CHECKING:
-    from diorama.types import Mesh, Scene, Step
+    from diorama.types import Mesh, Scene, Step, UInt8
 
-VERSION = 2
+VERSION = 3
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
 
 PAGE_PIXELS = 2048
@@ -35,6 +35,9 @@ COMPARED_PIXELS = 1024
 COMPARED_MOVE = (0.6, -0.2)
 """Where their camera stands, as shares of the allowed travel to the right and down."""
 
+CROP_PIXELS = 384
+"""Side of the square that shows what was done to the texture."""
+
 BACKGROUND = (24, 25, 28)
 """Neutral and dark, sRGB: what isn't there is seen as such and doesn't glare."""
 
@@ -51,8 +54,9 @@ class Output:
     label: str  # for a person
     media_type: str
     download: bool  # offered for download, not only shown
-    write: Callable[[Scene, Path], None]
+    write: Callable[[Scene, Path], None] | None = None  # from one scene; None: `both` does it
     before: bool = False  # shows the step before this one
+    both: Callable[[Scene, Scene, Path], None] | None = None  # from the step before and this one
 
 
 def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: Scene | None = None) -> None:
@@ -72,12 +76,21 @@ def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: 
             outputs = OUTPUTS[scene.step]
             for number, output in enumerate(outputs):
                 progress(number / len(outputs))
-                shown = before if output.before else scene
-                assert shown is not None
-                output.write(shown, temporary / output.name)
+                _write(output, scene, before, temporary / output.name)
             _put(temporary, folder, scene.step)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(output: Output, scene: Scene, before: Scene | None, path: Path) -> None:
+    if output.both is not None:
+        assert before is not None
+        output.both(before, scene, path)
+        return
+    shown = before if output.before else scene
+    assert shown is not None
+    assert output.write is not None
+    output.write(shown, path)
 
 
 def _put(temporary: Path, folder: Path, step: Step) -> None:
@@ -187,6 +200,37 @@ def _highlighted(scene: Scene) -> Scene:
     return replace(scene, atlas=both, meshes=tuple(placed(mesh) for mesh in scene.meshes))
 
 
+def _texture_before(before: Scene, scene: Scene, path: Path) -> None:
+    """The place where the texture was changed most, as it was."""
+    preview.write_jpeg(texture_crops(before.texture, scene.texture)[0], path, quality=95)
+
+
+def _texture_after(before: Scene, scene: Scene, path: Path) -> None:
+    preview.write_jpeg(texture_crops(before.texture, scene.texture)[1], path, quality=95)
+
+
+def texture_crops(before: UInt8, after: UInt8) -> tuple[UInt8, UInt8]:
+    """The square of both textures in which they differ most, at the larger one's size."""
+    import cv2
+    import numpy as np
+
+    height, width = after.shape[:2]
+    if before.shape != after.shape:
+        before = np.asarray(cv2.resize(before, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    side = min(CROP_PIXELS, height, width)
+    difference = np.abs(before.astype(np.int16) - after).mean(axis=2).astype(np.float32)
+    total = cv2.boxFilter(difference, -1, (side, side), normalize=False, anchor=(0, 0))
+    y, x = divmod(int(total[: height - side + 1, : width - side + 1].argmax()), width - side + 1)
+    window = np.s_[y : y + side, x : x + side]
+    return np.ascontiguousarray(before[window]), np.ascontiguousarray(after[window])
+
+
+def _advice(scene: Scene, path: Path) -> None:
+    parts = {"advice": scene.advice, "plan": scene.plan, "tuning": scene.tuning}
+    values: dict[str, Any] = {name: part.model_dump(mode="json") for name, part in parts.items() if part is not None}
+    _write_json({**values, "outcomes": [outcome.model_dump(mode="json") for outcome in scene.outcomes]}, path)
+
+
 def _coco(scene: Scene, path: Path) -> None:
     from diorama.segment.coco import coco
 
@@ -239,6 +283,17 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
+    ),
+    "final": (
+        Output("before.jpg", "Enhanced 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
+        Output("after.jpg", "Final 3D, camera moved", "image/jpeg", False, _moved_view),
+        Output("texture_before.jpg", "Texture, before", "image/jpeg", False, both=_texture_before),
+        Output("texture_after.jpg", "Texture, after", "image/jpeg", False, both=_texture_after),
+        _THUMBNAIL,
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
+        Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
+        Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
+        Output("advice.json", "What was advised and done (JSON)", "application/json", True, _advice),
     ),
 }
 """By step; `make` writes them in this order."""

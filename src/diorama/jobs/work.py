@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TYPICAL_SECONDS = {
-    "photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "segments": 2.0, "layers": 6.0, "files": 3.0
+    "photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "segments": 2.0, "advice": 0.5, "layers": 6.0,
+    "plan": 0.5, "tune": 3.0, "rebuild": 0.5, "texture": 3.0, "synthesis": 1.0, "files": 3.0,
 }  # fmt: skip
 """Shares of a step until the store knows better: a 12 megapixel photo at the default settings on 2 cores."""
 
@@ -188,6 +189,9 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
         "meshes": len(scene.meshes),
         "segments": None if scene.segments is None else len(scene.segments.items),
         "imagined": None if scene.atlas is None else scene.imagined,
+        "suggestions": _suggestions(scene),
+        "dropped": [text for advice in (scene.advice, scene.plan) if advice for text in advice.dropped],
+        "adviser": scene.advice.adviser if scene.advice else None,
         "report": [
             {
                 "stage": report.stage,
@@ -209,13 +213,35 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
     }
 
 
+def _suggestions(scene: Scene) -> list[dict[str, Any]]:
+    """Every line of advice on the scene and what became of it; `applied` is None where that shows at a later step."""
+    from diorama.advice import keys_of, suggestions
+
+    outcomes = {outcome.key: outcome for outcome in scene.outcomes}
+    lines = []
+    for advice, declined in ((scene.advice, scene.settings.declined), (scene.plan, scene.settings.declined_plan)):
+        for line in suggestions(advice) if advice else ():
+            found = outcomes.get(line.key)
+            lines.append(
+                {
+                    **line.model_dump(mode="json"),
+                    "declined": line.key in keys_of(declined),
+                    "applied": found.applied if found else None,
+                    "outcome": found.sentence if found else "",
+                    "before": found.before if found else "",
+                    "after": found.after if found else "",
+                }
+            )
+    return lines
+
+
 class Watched:
     """Checkpoints that tell the reporter which stages were there already, and keep those from being pruned."""
 
     def __init__(self, checkpoints: Checkpoints, reporter: Reporter) -> None:
         self._checkpoints = checkpoints
         self._reporter = reporter
-        self._mesh: Any = None
+        self._records: dict[str, Any] = {}  # by stage
         self.used: set[Path] = set()
         self.keys: dict[str, str] = {}  # by stage
 
@@ -241,15 +267,32 @@ class Watched:
         self._checkpoints.save(stage, key, record, report)
 
     def before(self, scene: Scene) -> Scene | None:
-        """The scene of step "original" from which this one was made."""
+        """The scene of the step before the one of `scene`, from which that was made."""
         if scene.step == "original":
             return None
-        _, meshes = self._mesh
-        return replace(scene, step="original", meshes=meshes, segments=None, atlas=None)
+        made = self._records
+        (_, meshes), layered = made["mesh"], made.get("layers")
+        if scene.step == "enhanced":
+            return replace(scene, step="original", meshes=meshes, segments=None, atlas=None, imagined=0.0, advice=None)
+        assert layered is not None
+        return replace(
+            scene,
+            step="enhanced",
+            photo=made["photo"],
+            depth=made["depth"],
+            points=made["points"],
+            cuts=made["mesh"][0],
+            meshes=layered.meshes,
+            atlas=layered.atlas,
+            imagined=layered.imagined,
+            plan=None,
+            tuning=None,
+            outcomes=(),
+        )
 
     def _keep(self, stage: str, record: object) -> None:
-        if stage == "mesh":
-            self._mesh = record
+        if stage in ("photo", "depth", "points", "mesh", "layers"):
+            self._records[stage] = record
 
     def _use(self, stage: str, key: str) -> Path:
         self.keys[stage] = key

@@ -80,6 +80,24 @@ class FileOut(BaseModel):
     download: bool = Field(description="Offered for download, not only shown in the page.")
 
 
+class SuggestionOut(BaseModel):
+    """One line of an advisor's advice, and what became of it."""
+
+    key: str = Field(description="Put into the setting `declined` or `declined_plan`, it is not followed.")
+    topic: Literal["scene", "segments", "parameters", "texture", "fusion"]
+    what: str = Field(examples=["denoise"])
+    segments: list[int] = Field(description="Ids of the segments that it is about.")
+    value: Any = Field(description="What is advised: an amount from 0 to 1, a number in the setting's unit, a name.")
+    reason: str
+    source: Literal["local", "openai"]
+    confidence: float = Field(ge=0, le=1)
+    declined: bool
+    applied: bool | None = Field(description="Null: that shows at a later step.")
+    outcome: str = Field(description="What was done, or why it was not.")
+    before: str = Field(description="A measured value, for a person; may be empty.")
+    after: str
+
+
 class ResultOut(BaseModel):
     """What a finished step has made."""
 
@@ -98,6 +116,9 @@ class ResultOut(BaseModel):
     meshes: int | None = Field(description="How many named meshes the scene has.")
     segments: int | None = Field(description="How many segments were found; from step `enhanced` on.")
     imagined: float | None = Field(description="Area that was imagined, as a share of the photo's.")
+    adviser: str | None = Field(None, description="The advisor that was asked; from step `enhanced` on.")
+    suggestions: list[SuggestionOut] = Field([], description="What was advised so far; from step `enhanced` on.")
+    dropped: list[str] = Field([], description="What an advisor said and nobody could use, in words.")
 
 
 class JobOut(BaseModel):

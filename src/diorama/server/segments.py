@@ -27,6 +27,9 @@ Shared = Annotated[Context, Depends(context_of)]
 MOST_EDITS = 500
 """Far more than a person makes; each costs a moment whenever the step is made."""
 
+EDITED = "advice"
+"""The stage whose result edits belong to: they follow on what the advisor says of the segments."""
+
 _AGAIN = "Run step 'enhanced' again first."
 _ERRORS = problems.documented(403, 404, 409, 422, 429)
 
@@ -139,23 +142,28 @@ def _editable(job: Job) -> dict[str, Any]:
 
 
 def _edits(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
-    edits: list[dict[str, Any]] = (job.edits or {}).get(result["keys"]["segments"], [])
+    edits: list[dict[str, Any]] = (job.edits or {}).get(result["keys"][EDITED], [])
     return edits
 
 
 def _found(context: Context, job: Job, result: dict[str, Any]) -> tuple[Segments, PointCloud]:
-    """The segments as they were found, and the points, as the worker left them."""
+    """The segments as they were found and advised on, and the points, as the worker left them."""
     from diorama import bundle
+    from diorama.advice import keys_of, without
+    from diorama.segment.advised import follow
 
     checkpoints = bundle.Checkpoints(context.data.job(job.id).stages)
-    segments, points = (checkpoints.load(stage, result["keys"][stage]) for stage in ("segments", "points"))
-    if segments is None or points is None:
+    segments, points, advice = (
+        checkpoints.load(stage, result["keys"][stage]) for stage in ("segments", "points", "advice")
+    )
+    if segments is None or points is None or advice is None:
         raise JobError("The segments are not kept any more.", hint=_AGAIN)
-    return segments[0], points[0]
+    followed = without(advice[0], keys_of(result["settings"]["declined"]))
+    return follow(segments[0], followed, points[0])[0], points[0]
 
 
 def _make_again(context: Context, job: Job, result: dict[str, Any], edits: list[dict[str, Any]]) -> JobOut:
-    key = result["keys"]["segments"]
+    key = result["keys"][EDITED]
     changed = context.store.rerun(
         job.id,
         "enhanced",
