@@ -27,7 +27,7 @@ ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main
 
 FAMILIES = {
     **dict.fromkeys(["colour", "lens", "photo"], "photo"),
-    **dict.fromkeys(["atlas", "layered", "layers", "mesh", "rims"], "mesh"),
+    **dict.fromkeys(["atlas", "corners", "layered", "layers", "mesh", "rims"], "mesh"),
     **dict.fromkeys(["records", "bundle", "export"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""

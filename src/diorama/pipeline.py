@@ -53,7 +53,7 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = {"photo": 2, "depth": 2, "points": 1, "mesh": 1, "segments": 1, "layers": 2}
+STAGE_VERSIONS: dict[StageName, int] = {"photo": 2, "depth": 2, "points": 1, "mesh": 2, "segments": 1, "layers": 3}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
