@@ -40,7 +40,7 @@ ABOVE = {"optimize": 2, "final": 3, "pipeline": 4, "jobs": 5, "server": 6, "cli"
 
 FAMILIES = {
     **dict.fromkeys(["colour", "lens", "photo"], "photo"),
-    **dict.fromkeys(["atlas", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
+    **dict.fromkeys(["atlas", "corners", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
     **dict.fromkeys(["records", "stage_files", "bundle", "export"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""

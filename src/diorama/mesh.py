@@ -9,18 +9,14 @@ is a fan around its centre over all vertices on its rim, so that squares of diff
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from diorama.corners import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, Grid, corner_grid, square_error
 from diorama.cuts import near_inverse_depth
 from diorama.errors import PhotoError
 from diorama.types import Bool, Cuts, Float32, Int32, Mesh, PointCloud
-
-T = TypeVar("T")
-S = TypeVar("S", bound=np.generic)
 
 Int64 = npt.NDArray[np.int64]
 
@@ -45,9 +41,6 @@ SPLIT_RESERVE = 0.99
 MAX_HALVINGS = 8
 """Each halving quarters the slide, so eight are enough for any edge that fits into a picture."""
 
-# Corners of a pixel, and the pixels around a corner (a b / c d), in reading order.
-TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT = range(4)
-
 
 def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tuple[str, ...]]:
     """Build the mesh of a point grid.
@@ -68,7 +61,7 @@ def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tupl
     camera = points.camera
     # Pixels of parallax at the allowed travel: the unit in which errors can be seen.
     scale = np.float32(TRAVEL * camera.diagonal / near_inverse_depth(points))
-    grid = _corner_grid(scale / points.z, cuts, points.opaque)
+    grid = corner_grid(scale / points.z, cuts, points.opaque)
     leaves = _quadtree(grid, budget)
     flat, faces = _fans(grid, leaves)
     flat, faces = _to_budget(flat, faces, budget)
@@ -81,92 +74,9 @@ def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tupl
     return _lift(flat, faces, points, scale), warnings
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """Pixels with the vertices at their corners."""
-
-    value: Float32  # (H, W): the pixels' disparity in px of parallax
-    present: Bool  # (H, W)
-    corner: tuple[Float32, Float32, Float32, Float32]  # (H, W) each: disparity of the surface at the pixel's corners
-    vertex: tuple[Int64, Int64, Int64, Int64]  # (H, W) each: the vertices' ids (4 x corner + copy)
-    joined: tuple[Bool, Bool]  # (H, W-1), (H-1, W): both pixels are there and the link between them is not cut
-
-
-def _corner_grid(value: Float32, cuts: Cuts, opaque: Bool | None) -> _Grid:
-    height, width = value.shape
-    present = np.ones(value.shape, bool) if opaque is None else opaque
-    right = ~cuts.right & present[:, 1:] & present[:, :-1]
-    down = ~cuts.down & present[1:] & present[:-1]
-
-    # The four links around each of the (H+1, W+1) corners; at the border those outside are missing.
-    def around(links: Bool, before: tuple[int, int], after: tuple[int, int]) -> Bool:
-        return np.pad(links, ((before[0], after[0]), (before[1], after[1])))
-
-    ab, cd = around(right, (1, 1), (0, 1)), around(right, (0, 1), (1, 1))
-    ac, bd = around(down, (1, 1), (1, 0)), around(down, (1, 0), (1, 1))
-    a_b, a_c, a_d = ab | (ac & cd & bd), ac | (ab & bd & cd), (ab & bd) | (ac & cd)
-    b_c, b_d, c_d = (ab & ac) | (bd & cd), bd | (ab & ac & cd), cd | (ac & ab & bd)
-    # Each of the four pixels names the first pixel of its surface at this corner.
-    zero = np.zeros(ab.shape, np.uint8)
-    copy = [
-        zero,
-        np.where(a_b, 0, 1).astype(np.uint8),
-        np.where(a_c, 0, np.where(b_c, 1, 2)).astype(np.uint8),
-        np.where(a_d, 0, np.where(b_d, 1, np.where(c_d, 2, 3))).astype(np.uint8),
-    ]
-
-    slope_x, slope_y = _slopes(value, right, 1), _slopes(value, down, 0)
-    total = [np.zeros(ab.shape, np.float32) for _ in range(4)]
-    count = [np.zeros(ab.shape, np.float32) for _ in range(4)]
-    windows = _windows(height, width)
-    # Pixel number `slot` around a corner sees that corner at the opposite side: a is above and left of it.
-    for slot, (sign_y, sign_x) in enumerate(((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))):
-        extended = value + np.float32(sign_x) * slope_x + np.float32(sign_y) * slope_y
-        names = copy[slot][windows[slot]]
-        for first in range(slot + 1):
-            mine = (names == first) & present
-            total[first][windows[slot]] += np.where(mine, extended, 0)
-            count[first][windows[slot]] += mine
-    means = np.stack([t / np.maximum(c, 1) for t, c in zip(total, count, strict=True)])
-    index = np.arange((height + 1) * (width + 1), dtype=np.int64).reshape(height + 1, width + 1) * 4
-    corner: list[Float32] = []
-    vertex: list[Int64] = []
-    for place in (TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, BOTTOM_RIGHT):
-        slot = 3 - place  # a pixel's top left corner has the pixel at its bottom right
-        names = copy[slot][windows[slot]]
-        corner.append(np.take(means, index[windows[slot]] // 4 + names * np.int64(index.size)))
-        vertex.append(index[windows[slot]] + names.astype(np.int64))
-    return _Grid(value, present, _four(corner), _four(vertex), (right, down))
-
-
-def _four(items: list[T]) -> tuple[T, T, T, T]:
-    a, b, c, d = items
-    return a, b, c, d
-
-
-def _windows(height: int, width: int) -> tuple[tuple[slice, slice], ...]:
-    """For the pixels a, b, c, d around a corner: the (H, W) window of the corner array whose entry [y, x] has the
-    pixel (y, x) in that place."""
-    return tuple((slice(dy, dy + height), slice(dx, dx + width)) for dy, dx in ((1, 1), (1, 0), (0, 1), (0, 0)))
-
-
-def _slopes(value: Float32, joined: Bool, axis: int) -> Float32:
-    """Change a pixel along `axis` within the surface: the smaller of both sides' where they agree in sign (minmod),
-    the one side's where the other is cut, 0 where both are."""
-    step = np.where(joined, np.diff(value, axis=axis), np.float32(np.nan))
-    pad_before = [(0, 0), (0, 0)]
-    pad_after = [(0, 0), (0, 0)]
-    pad_before[axis], pad_after[axis] = (1, 0), (0, 1)
-    before = np.pad(step, pad_before, constant_values=np.nan)
-    after = np.pad(step, pad_after, constant_values=np.nan)
-    before, after = np.where(np.isnan(before), after, before), np.where(np.isnan(after), before, after)
-    smaller = np.where(np.abs(before) < np.abs(after), before, after)
-    return np.where(before * after > 0, smaller, 0).astype(np.float32)
-
-
-def _quadtree(grid: _Grid, budget: int) -> list[Int64]:
+def _quadtree(grid: Grid, budget: int) -> list[Int64]:
     """Choose squares: `leaves[k]` holds (n, 2) top left pixels (y, x) of the squares of 2^k pixels a side."""
-    errors = [_square_error(grid, level) for level in range(1, LEVELS + 1)]
+    errors = [square_error(grid, level, TOLERANCES_PX[-1]) for level in range(1, LEVELS + 1)]
     chosen: list[Int64] = []
     for tolerance in TOLERANCES_PX:
         chosen = _leaves(grid, errors, tolerance)
@@ -176,40 +86,7 @@ def _quadtree(grid: _Grid, budget: int) -> list[Int64]:
     return chosen
 
 
-def _square_error(grid: _Grid, level: int) -> Float32:
-    """Largest distance, in px of parallax, of a square's pixels from the bilinear patch over its four corners;
-    infinite where the square is crossed by a cut or by the picture's border."""
-    side = 1 << level
-    height, width = grid.value.shape
-    rows, columns = height // side, width // side
-    if not rows or not columns:
-        return np.full((rows, columns), np.inf, np.float32)
-    inner = np.s_[: rows * side, : columns * side]
-
-    def block(array: npt.NDArray[S]) -> npt.NDArray[S]:
-        return array[inner].reshape(rows, side, columns, side)
-
-    last = side - 1
-    top_left = grid.corner[TOP_LEFT][inner][::side, ::side]
-    top_right = grid.corner[TOP_RIGHT][inner][::side, last::side]
-    bottom_left = grid.corner[BOTTOM_LEFT][inner][last::side, ::side]
-    bottom_right = grid.corner[BOTTOM_RIGHT][inner][last::side, last::side]
-    t = ((np.arange(side, dtype=np.float32) + 0.5) / side).astype(np.float32)
-    s = t[:, None, None]  # down the square's rows
-    left = top_left[:, None, :] * (1 - s.reshape(1, side, 1)) + bottom_left[:, None, :] * s.reshape(1, side, 1)
-    right = top_right[:, None, :] * (1 - s.reshape(1, side, 1)) + bottom_right[:, None, :] * s.reshape(1, side, 1)
-    patch = left[..., None] + (right - left)[..., None] * t
-    error = np.abs(block(grid.value) - patch).max(axis=(1, 3))
-
-    crossed = ~block(grid.present).all(axis=(1, 3))
-    joined_right = np.pad(grid.joined[0], ((0, 0), (0, 1)), constant_values=False)
-    joined_down = np.pad(grid.joined[1], ((0, 1), (0, 0)), constant_values=False)
-    crossed |= ~block(joined_right)[..., :last].all(axis=(1, 3))
-    crossed |= ~block(joined_down)[:, :last].all(axis=(1, 3))
-    return np.where(crossed, np.float32(np.inf), error).astype(np.float32)
-
-
-def _leaves(grid: _Grid, errors: list[Float32], tolerance: float) -> list[Int64]:
+def _leaves(grid: Grid, errors: list[Float32], tolerance: float) -> list[Int64]:
     height, width = grid.value.shape
     taken = np.zeros((0, 0), bool)
     leaves: list[Int64] = []
@@ -228,18 +105,17 @@ def _leaves(grid: _Grid, errors: list[Float32], tolerance: float) -> list[Int64]
     return leaves[::-1]
 
 
-def _fans(grid: _Grid, leaves: list[Int64]) -> tuple[Float32, Int32]:
+def _fans(grid: Grid, leaves: list[Int64]) -> tuple[Float32, Int32]:
     """Triangulate the squares -> vertices (N, 3) as (x px, y px, disparity px) and faces (M, 3)."""
     height, width = grid.value.shape
     used = np.zeros(4 * (height + 1) * (width + 1), bool)
     for level, leaf in enumerate(leaves):
         for ids in _square_corners(grid, leaf, 1 << level):
             used[ids] = True
-    y, x = leaves[0].T
-    a, b, c, d = (ids[y, x] for ids in grid.vertex)
+    a, b, c, d = _square_corners(grid, leaves[0], 1)
     # The flatter of the two diagonals keeps ridges where they are.
-    va, vb, vc, vd = (value[y, x] for value in grid.corner)
-    across = (np.abs(va - vd) <= np.abs(vb - vc))[:, None]
+    value = grid.mean
+    across = (np.abs(value[a] - value[d]) <= np.abs(value[b] - value[c]))[:, None]
     first = np.where(across, np.stack([a, c, d], 1), np.stack([a, c, b], 1))
     second = np.where(across, np.stack([a, d, b], 1), np.stack([b, c, d], 1))
     faces = [first, second]
@@ -247,37 +123,31 @@ def _fans(grid: _Grid, leaves: list[Int64]) -> tuple[Float32, Int32]:
         if len(leaf):
             faces.append(_fan(grid, leaf, 1 << level, used))
     triangles = np.concatenate(faces)
-    ids = np.unique(triangles)
+    taken = np.zeros(len(used), bool)
+    taken[triangles] = True
+    ids = np.flatnonzero(taken).astype(np.int32)
     compact = np.zeros(len(used), np.int32)
     compact[ids] = np.arange(len(ids), dtype=np.int32)
     place = ids >> 2
     flat = np.empty((len(ids), 3), np.float32)
     flat[:, 0] = place % (width + 1)
     flat[:, 1] = place // (width + 1)
-    flat[:, 2] = _corner_values(grid, ids)
+    flat[:, 2] = value[ids]
     return flat, compact[triangles]
 
 
-def _corner_values(grid: _Grid, ids: Int64) -> Float32:
-    height, width = grid.value.shape
-    table = np.zeros(4 * (height + 1) * (width + 1), np.float32)
-    for vertex, corner in zip(grid.vertex, grid.corner, strict=True):
-        table[vertex.ravel()] = corner.ravel()
-    return table[ids]
-
-
-def _square_corners(grid: _Grid, leaf: Int64, side: int) -> list[Int64]:
+def _square_corners(grid: Grid, leaf: Int64, side: int) -> list[Int32]:
     y, x = leaf.T
     last = side - 1
     return [
-        grid.vertex[TOP_LEFT][y, x],
-        grid.vertex[TOP_RIGHT][y, x + last],
-        grid.vertex[BOTTOM_LEFT][y + last, x],
-        grid.vertex[BOTTOM_RIGHT][y + last, x + last],
+        grid.vertex(TOP_LEFT, y, x),
+        grid.vertex(TOP_RIGHT, y, x + last),
+        grid.vertex(BOTTOM_LEFT, y + last, x),
+        grid.vertex(BOTTOM_RIGHT, y + last, x + last),
     ]
 
 
-def _fan(grid: _Grid, leaf: Int64, side: int, used: Bool) -> Int64:
+def _fan(grid: Grid, leaf: Int64, side: int, used: Bool) -> Int32:
     """Triangles from each square's centre to the used vertices along its rim, counter-clockwise."""
     y, x = leaf[:, 0, None], leaf[:, 1, None]
     step = np.arange(side)
@@ -285,28 +155,30 @@ def _fan(grid: _Grid, leaf: Int64, side: int, used: Bool) -> Int64:
     # Counter-clockwise as the viewer sees it: down the left side, right along the bottom, up, and back left.
     rim = np.concatenate(
         [
-            grid.vertex[TOP_LEFT][y + step, x],
-            grid.vertex[BOTTOM_LEFT][y + last, x + step],
-            grid.vertex[BOTTOM_RIGHT][y + last - step, x + last],
-            grid.vertex[TOP_RIGHT][y, x + last - step],
-            grid.vertex[TOP_LEFT][y, x],
+            grid.vertex(TOP_LEFT, y + step, x),
+            grid.vertex(BOTTOM_LEFT, y + last, x + step),
+            grid.vertex(BOTTOM_RIGHT, y + last - step, x + last),
+            grid.vertex(TOP_RIGHT, y, x + last - step),
+            grid.vertex(TOP_LEFT, y, x),
         ],
         axis=1,
     )
     square, place = np.nonzero(used[rim])
     vertex = rim[square, place]
     same = square[1:] == square[:-1]
-    centre = grid.vertex[TOP_LEFT][leaf[:, 0] + side // 2, leaf[:, 1] + side // 2]
-    fan: Int64 = np.stack([centre[square[1:]], vertex[:-1], vertex[1:]], axis=1)[same]
+    centre = grid.vertex(TOP_LEFT, leaf[:, 0] + side // 2, leaf[:, 1] + side // 2)
+    fan: Int32 = np.stack([centre[square[1:]], vertex[:-1], vertex[1:]], axis=1)[same]
     return fan
 
 
 def _to_budget(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]:
     """Reduce to the budget, less what the splitting adds again; a very small budget lets the texture slide more."""
     target = int(SPLIT_RESERVE * budget)
+    if len(faces) > target:
+        flat, faces = _simplify(flat, faces, target)
+    if len(faces) > budget:  # silhouettes and borders alone are more
+        return flat, faces
     for slide in (MAX_SLIDE_PX, 4 * MAX_SLIDE_PX, math.inf):
-        if len(faces) > target:
-            flat, faces = _simplify(flat, faces, target)
         split = _split_foreshortened(flat, faces, slide)
         if len(split[1]) <= budget:
             return split

@@ -56,7 +56,7 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"photo": 2, "depth": 2, "layers": 2}
+STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"photo": 2, "depth": 2, "mesh": 2, "layers": 3}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
