@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import overload
 
 from diorama.advice import ReconstructionAdvice, SceneAdvice
-from diorama.types import DepthMap, Photo, PointCloud, Scene, Segments
+from diorama.advisor.questions import Answer, Question, ReconstructionQuestion, SceneQuestion
+from diorama.errors import UnknownModelError
 
-A = TypeVar("A", SceneAdvice, ReconstructionAdvice)
-
-
-@dataclass(frozen=True)
-class SceneQuestion:
-    """Before step 3: what is this, and how does it stand in space?"""
-
-    photo: Photo
-    depth: DepthMap
-    points: PointCloud
-    segments: Segments
+__all__ = ["Advisor", "Answer", "ReconstructionQuestion", "SceneQuestion", "advise", "identity"]
 
 
 @dataclass(frozen=True)
-class ReconstructionQuestion:
-    """Before step 4: how is it best rebuilt?"""
+class Advisor:
+    """Somebody to ask."""
 
-    scene: Scene  # of step "enhanced"
-    advice: SceneAdvice  # less what was declined
+    name: str
+    scene: Callable[[SceneQuestion], Answer[SceneAdvice]]
+    reconstruction: Callable[[ReconstructionQuestion], Answer[ReconstructionAdvice]]
+    note: str
 
 
-@dataclass(frozen=True)
-class Answer(Generic[A]):
-    """Advice, why it is this advisor's, and what went wrong on the way."""
+def _off_scene(_question: SceneQuestion) -> Answer[SceneAdvice]:
+    return Answer(SceneAdvice(), "Nobody was asked.")
 
-    advice: A
-    reason: str
-    warnings: tuple[str, ...] = ()
+
+def _off_reconstruction(_question: ReconstructionQuestion) -> Answer[ReconstructionAdvice]:
+    return Answer(ReconstructionAdvice(), "Nobody was asked.")
+
+
+def _local_scene(question: SceneQuestion) -> Answer[SceneAdvice]:
+    from diorama.advisor import local
+
+    return Answer(local.scene(question), "Measured in the picture and the depth, on this machine.")
+
+
+def _local_reconstruction(question: ReconstructionQuestion) -> Answer[ReconstructionAdvice]:
+    from diorama.advisor import local
+
+    return Answer(local.reconstruction(question), "Measured in the picture and the depth, on this machine.")
+
+
+ADVISORS: tuple[Advisor, ...] = (
+    Advisor("off", _off_scene, _off_reconstruction, "Nobody is asked."),
+    Advisor("local", _local_scene, _local_reconstruction, "Measures picture and depth on this machine."),
+)
 
 
 @overload
@@ -46,16 +57,38 @@ def advise(question: SceneQuestion, name: str) -> Answer[SceneAdvice]: ...
 def advise(question: ReconstructionQuestion, name: str) -> Answer[ReconstructionAdvice]: ...
 
 
-def advise(
-    question: SceneQuestion | ReconstructionQuestion, name: str
-) -> Answer[SceneAdvice] | Answer[ReconstructionAdvice]:
-    """Ask the advisor `name`: ``off``, ``local`` or ``openai``."""
-    reason = "Nobody was asked."
+def advise(question: Question, name: str) -> Answer[SceneAdvice] | Answer[ReconstructionAdvice]:
+    """Ask an advisor.
+
+    Args:
+        name: ``off``, ``local`` or ``openai``.
+
+    Returns:
+        Its advice, every number within its range; what went wrong on the way is a warning, for advice is never so
+        important that a scene fails for it.
+
+    Raises:
+        UnknownModelError: there is no advisor of that name.
+    """
+    advisor = _find(name)
     if isinstance(question, SceneQuestion):
-        return Answer(SceneAdvice(adviser=name), reason)
-    return Answer(ReconstructionAdvice(adviser=name), reason)
+        return advisor.scene(question)
+    return advisor.reconstruction(question)
 
 
 def identity(name: str) -> str:
-    """What tells this advisor's answers from others', beside its name: the model and the server that are asked."""
-    return name
+    """What tells this advisor's answers from others', beside its name: the model and the server that are asked.
+
+    Raises:
+        UnknownModelError: there is no advisor of that name.
+    """
+    return _find(name).name
+
+
+def _find(name: str) -> Advisor:
+    for advisor in ADVISORS:
+        if advisor.name == name:
+            return advisor
+    raise UnknownModelError(
+        f"There is no advisor named '{name}'.", hint=f"There are: {', '.join(a.name for a in ADVISORS)}."
+    )

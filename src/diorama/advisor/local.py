@@ -1,0 +1,106 @@
+"""The advisor that needs no network: everything it says is measured in the picture and the depth.
+
+What can't be measured so (a name, a material, what is behind a thing) it leaves open.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from diorama.advice import Advised, ReconstructionAdvice, SceneAdvice, SegmentAdvice
+from diorama.advisor import parameters, picture, shapes
+from diorama.advisor.questions import ReconstructionQuestion, SceneQuestion
+from diorama.advisor.surfaces import Surfaces
+
+if TYPE_CHECKING:
+    from diorama.advisor.vanishing import Vanishing
+
+SURE = 0.25
+"""Confidence from which vanishing points say something."""
+
+LEVEL = 0.7
+"""Degrees of roll that nobody sees."""
+
+METRES = (0.05, 2000.0)
+"""Distances that a subject can have."""
+
+
+def scene(question: SceneQuestion) -> SceneAdvice:
+    """Answer the scene question: field of view, roll, distance and shapes, as far as they show."""
+    surfaces = Surfaces(question.points, question.segments)
+    segments = []
+    for item in question.segments.items:
+        found = shapes.shape(item, surfaces)
+        if found is not None:
+            segments.append(SegmentAdvice(id=item.id, shape=found))
+    fov, roll = _vanishing(question)
+    return SceneAdvice(
+        adviser="local", fov=fov, roll=roll, subject_distance=_distance(question), segments=tuple(segments)
+    )
+
+
+def reconstruction(question: ReconstructionQuestion) -> ReconstructionAdvice:
+    """Answer the reconstruction question."""
+    scene = question.scene
+    assert scene.segments is not None
+    surfaces = Surfaces(scene.points, scene.segments)
+    known = {item.id: item.shape.value for item in question.advice.segments if item.shape}
+    return ReconstructionAdvice(
+        adviser="local",
+        depth_range=parameters.depth_range(scene, surfaces),
+        cut_threshold=parameters.cut_threshold(scene),
+        smoothing=parameters.smoothing(scene),
+        camera_travel=parameters.camera_travel(scene),
+        texture=picture.texture(scene.photo, scene.imagined),
+        fusion=shapes.fusion(surfaces, known),
+    )
+
+
+def _vanishing(question: SceneQuestion) -> tuple[Advised[float] | None, Advised[float] | None]:
+    """Field of view and roll from straight edges."""
+    if importlib.util.find_spec("diorama.advisor.vanishing") is None:
+        return None, None
+    from diorama.advisor import vanishing
+
+    camera = question.photo.camera
+    found = vanishing.find(question.photo.rgb, camera)
+    fov = roll = None
+    edges = _edges(found)
+    if found.fov is not None and found.fov_confidence >= SURE and camera.source == "assumed":
+        reason = f"{edges} meet at right angles under a field of view of {found.fov:.0f}°."
+        fov = Advised[float](
+            value=parameters.within("fov", round(found.fov, 2)),
+            reason=reason,
+            source="local",
+            confidence=round(found.fov_confidence, 3),
+        )
+    if found.roll is not None and found.roll_confidence >= SURE and LEVEL <= abs(found.roll) <= 90:
+        turned = "clockwise" if found.roll > 0 else "anticlockwise"
+        reason = f"{edges} are upright or level if the camera was turned {abs(found.roll):.1f}° {turned}."
+        roll = Advised[float](
+            value=round(found.roll, 2), reason=reason, source="local", confidence=round(found.roll_confidence, 3)
+        )
+    return fov, roll
+
+
+def _edges(found: Vanishing) -> str:
+    count = sum(found.support)
+    return f"{count} straight edges in {len(found.support)} directions"
+
+
+def _distance(question: SceneQuestion) -> Advised[float] | None:
+    """Metres to the subject, where depth is metric: then it is a measurement."""
+    import numpy as np
+
+    if question.depth.scale != "metric":
+        return None
+    subjects = [item for item in question.segments.items if item.kind == "subject"] or list(question.segments.items)
+    if not subjects:
+        return None
+    item = max(subjects, key=lambda s: s.area)
+    metres = float(np.median(question.points.z[question.segments.labels == item.id]))
+    if not METRES[0] <= metres <= METRES[1]:
+        return None
+    reason = f"The depth is metric, and the median of segment {item.id} is {metres:.2f} away."
+    return Advised[float](value=round(metres, 3), reason=reason, source="local", confidence=0.9)
