@@ -13,9 +13,7 @@ left out and counted as left open. The last table says what is suggested for the
 
 from __future__ import annotations
 
-import argparse
 import math
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +22,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from diorama import advisor
 from diorama.advisor import picture
 from diorama.photo import read
 from diorama.settings import Settings
@@ -100,9 +97,9 @@ DISTORTIONS = (
     Distortion("blur", blurred, (1.0, 2.0, 3.0), "sharpen"),
     Distortion("noise", noisy, (6.0, 12.0, 24.0), "denoise"),
     Distortion("darker", gamma, (1.6, 2.2, 3.0), "tone"),
-    Distortion("brighter", gamma, (0.65, 0.45, 0.3), "tone"),
-    Distortion("warmer", tinted, (0.6, 1.2, 1.8), "white-balance"),
-    Distortion("cooler", tinted, (-0.6, -1.2, -1.8), "white-balance"),
+    Distortion("brighter", gamma, (0.6, 0.45, 0.3), "tone"),
+    Distortion("warmer", tinted, (0.7, 1.4, 2.1), "white-balance"),
+    Distortion("cooler", tinted, (-0.7, -1.4, -2.1), "white-balance"),
 )
 
 TURNS = (-8.0, -4.0, 4.0, 8.0)

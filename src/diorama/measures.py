@@ -44,11 +44,21 @@ _CLIPPED = 3
 _FINE, _COARSE = 1.0, 2.0
 """Pixels: scales of the two gradients that are compared for blur."""
 
-_GREY = 0.6
-"""Differences of linear colour, as logarithms, by which a grey thing may differ from the light."""
+_LIGHT_SIDE = 384
+"""Pixels of the long side at which the light is looked for."""
 
-_NEUTRAL = 0.1
-"""Share of the pixels that a white light counts for: the fewer grey things there are, the less is concluded."""
+_WARM = np.array([0.2, 0.05])
+"""log(R / B) and log(G / sqrt(R B)): skin, wood and earth are warmer than the light that they are seen in. Medians of
+42 photos with proper white balance; less in pictures of few colours."""
+
+_COLOURFUL = 0.3
+"""Spread of log(R / B) over the pixels of a picture of many colours."""
+
+_FARTHEST = 2.0
+"""Largest log(R / B) of a light: a candle's is 1.9 from daylight's."""
+
+_MARKED = 0.1
+"""Gradient of log(-log y) per pixel from which an edge counts in full."""
 
 _MIDDLE = 0.46
 """Mean sRGB luma, as a share, of a photo that is neither dark nor bright."""
@@ -130,12 +140,12 @@ def _bases() -> tuple[Float64, Float64]:
     return whole[(order > 0) & (order <= _LOW)].T, whole[order > _LOW].T
 
 
-def blur(rgb: UInt8, where: Bool | None = None) -> float:
+def blur(rgb: UInt8, where: Bool | None = None, grain: float | None = None) -> float:
     """Blur of the sharper edges: the standard deviation in pixels of the Gaussian that a sharp step would need.
 
     At a step the gradient falls with more blur, the less the more there is already: the ratio of gradients at two
     scales tells it (Zhuo & Sim 2011). Photos have things in and out of focus, so the median of the stronger edges is
-    taken. A picture without edges has 0.
+    taken. A picture without edges has 0. `grain` is the noise, where it was measured before.
     """
     import cv2
 
@@ -146,7 +156,7 @@ def blur(rgb: UInt8, where: Bool | None = None) -> float:
     inner[4:-4, 4:-4] = True
     if where is not None:
         inner &= cv2.erode(where.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
-    floor = max(4.0, 1.5 * noise(rgb, where))
+    floor = max(4.0, 1.5 * (noise(rgb, where) if grain is None else grain))
     edges = crest & inner & (fine > floor)
     if np.count_nonzero(edges) < 32:
         return 0.0
@@ -168,25 +178,76 @@ def _gradient(grey: Float32, scale: float) -> Float32:
 def illuminant(rgb: UInt8, where: Bool | None = None) -> tuple[float, float, float]:
     """Colour of the light in linear RGB, of luminance 1: (1, 1, 1) where it is white.
 
-    What is nearly grey shows it; which pixels those are changes with the light, so both are found in turns (Huo et al.
-    2006), from white on. Clipped and dark pixels don't count.
+    Five estimates, each fooled by other things: the mean (Buchsbaum 1980), shades of grey (Finlayson & Trezzi 2004),
+    grey edges of two orders (van de Weijer 2007), and the pixels whose channels change alike (Qian et al. 2019). A
+    tinted light moves all of them by the same, the colours of things seldom do: what all but the outermost agree on is
+    taken, which is nothing where they lie on both sides of white. Clipped and dark pixels don't count.
     """
-    pixels = _sample(rgb, where)
-    pixels = pixels[(pixels.max(axis=1) <= 250) & (pixels.min(axis=1) >= 8)]
-    if len(pixels) < 64:
+    found = _lights(*_light_pixels(rgb, where))
+    if found is None:
         return 1.0, 1.0, 1.0
-    linear = to_linear(pixels)
-    chroma = np.log(linear / (linear @ _LUMINANCE)[:, None])
-    light = np.zeros(3)
-    for _ in range(30):
-        near = np.exp(-np.square((chroma - light) / _GREY).sum(axis=1))
-        moved = near @ chroma / (near.sum() + _NEUTRAL * len(near))
-        if np.abs(moved - light).max() < 1e-4:
-            break
-        light = moved
-    colour = np.exp(light)
+    estimates, spread = found
+    ordered = np.sort(estimates - min(1.0, spread / _COLOURFUL) * _WARM, axis=0)
+    low, high = ordered[1], ordered[-2]
+    warm, green = np.clip(np.where(low > 0, low, np.where(high < 0, high, 0)), -_FARTHEST, _FARTHEST)
+    colour = np.exp(np.array([warm / 2, green, -warm / 2]))
     colour /= colour @ _LUMINANCE
     return float(colour[0]), float(colour[1]), float(colour[2])
+
+
+def _light_pixels(rgb: UInt8, where: Bool | None) -> tuple[UInt8, Bool]:
+    """The picture at `_LIGHT_SIDE`, and where it is neither clipped nor dark, nor left out."""
+    import cv2
+
+    usable = (rgb.max(axis=2) <= 250) & (rgb.max(axis=2) >= 16)
+    if where is not None:
+        usable &= where
+    scale = _LIGHT_SIDE / max(rgb.shape[:2])
+    if scale >= 1:
+        return rgb, usable
+    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return small, cv2.resize(usable.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
+
+
+def _lights(rgb: UInt8, usable: Bool) -> tuple[Float64, float] | None:
+    """(5, 2) estimates of log(R / B) and log(G / sqrt(R B)), and the spread of the former over the pixels."""
+    import cv2
+
+    inner = cv2.erode(usable.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+    if np.count_nonzero(usable) < 64 or np.count_nonzero(inner) < 16:
+        return None
+    linear = to_linear(rgb).astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(linear, (0, 0), 1.0), np.float32)
+    edges = _all_gradients(soft)
+    logs = _all_gradients(np.log(np.maximum(soft, 1e-3)))
+    strength = logs.mean(axis=2)
+    uneven = logs.std(axis=2) / np.maximum(strength, 1e-6)
+    pixels, steps = linear[usable].astype(np.float64), edges[inner].astype(np.float64)
+    changing = inner & (strength > 0.1)
+    few = np.count_nonzero(changing) < 64
+    alike = usable if few else changing & (uneven <= np.quantile(uneven[changing], 0.05))
+    lights = [
+        pixels.mean(axis=0),
+        np.power(pixels, 6).mean(axis=0) ** (1 / 6),
+        steps.mean(axis=0),
+        np.power(steps, 6).mean(axis=0) ** (1 / 6),
+        linear[alike].mean(axis=0),
+    ]
+    if min(float(light.min()) for light in lights[2:4]) < 1e-6:
+        lights[2:4] = lights[:2]  # a picture without edges in some channel
+    warmth = np.log((pixels[:, 0] + 1e-3) / (pixels[:, 2] + 1e-3))
+    spread = 1.4826 * float(np.median(np.abs(warmth - np.median(warmth))))
+    red, green, blue = np.maximum(np.array(lights), 1e-6).T
+    return np.stack([np.log(red / blue), np.log(green / np.sqrt(red * blue))], axis=1), spread
+
+
+def _all_gradients(picture: Float32) -> Float32:
+    """(H, W, C) of (H, W, C)."""
+    import cv2
+
+    x, y = cv2.Sobel(picture, cv2.CV_32F, 1, 0), cv2.Sobel(picture, cv2.CV_32F, 0, 1)
+    return np.asarray(np.sqrt(np.square(x) + np.square(y)), np.float32)
 
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
@@ -207,15 +268,24 @@ def cast_of(light: tuple[float, float, float]) -> tuple[float, float]:
 
 
 def tone(rgb: UInt8, where: Bool | None = None) -> Tone:
-    """How bright the picture is; of one that shows nothing at all: the middle."""
+    """How bright the picture is; of one that shows nothing at all: the middle.
+
+    A curve y^g takes log(-log y) up by log g everywhere. Where the picture is in it is asked three ways, and the middle
+    one counts: its mean, and where its edges are, by their median and by their mean; skies and black space have none.
+    """
     pixels = _sample(rgb, where)
     if not len(pixels):
         return Tone(0.0, 0.0, 1.0, 0.0)
     y = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
-    # The curve y^g brings the geometric mean m to the middle where g = log(middle) / log(m).
-    mean = float(np.exp(np.log(np.clip(y, 0.02, 0.98)).mean()))
-    exponent = math.log2(math.log(_MIDDLE) / math.log(mean))
     low, high = np.percentile(y, [1, 99])
+    places = [math.log(-math.log(min(0.98, max(0.02, float(y.mean())))))]
+    place = np.log(-np.log(np.clip(luma(rgb) / np.float32(255), 0.02, 0.98)))
+    steps = np.minimum(_gradient(place, 1.0), np.float32(_MARKED))
+    steps = steps if where is None else np.where(where, steps, 0)
+    edges = steps > 0.3 * _MARKED
+    if np.count_nonzero(edges) >= 64:
+        places += [float(np.median(place[edges])), float(np.average(place, weights=steps))]
+    exponent = (math.log(-math.log(_MIDDLE)) - float(np.median(places))) / math.log(2)
     return Tone(exponent, float(low), float(high), float(y.std()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def cut_threshold(scene: Scene) -> Advised[float] | None:
     return _advised(
         "cut_threshold",
         float(tried[best]),
-        f"{here:,} jumps of depth lie near the threshold of {current:g} %, {int(near[best]):,} near {tried[best]:.1f} %: "
-        "there surfaces and silhouettes are told apart more clearly.",
+        f"{here:,} jumps of depth lie near the threshold of {current:g} %, {int(near[best]):,} near {tried[best]:.1f} "
+        "%: there surfaces and silhouettes are told apart more clearly.",
         0.4,
     )
 
@@ -157,6 +158,7 @@ def _advised(name: str, value: float, reason: str, confidence: float) -> Advised
     )
 
 
+@cache
 def limits(name: str) -> tuple[float, float]:
     """The range of a setting that has one."""
     schema: dict[str, Any] = Settings.model_json_schema()["properties"][name]

@@ -1,7 +1,8 @@
-"""Advice on the texture, measured in the photo's pixels (`diorama.measures`), in that module's units of full strength."""
+"""Advice on the texture, measured in the photo's pixels: amounts are shares of `diorama.measures`' full strengths."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,20 +14,18 @@ from diorama.types import Photo, UInt8
 MEASURED_PIXELS = 2_000_000
 """More are not looked at: flaws of a whole photo show in its middle rows as well."""
 
-WEAKEST = 0.05
-"""Share of full strength below which nothing is worth suggesting."""
+WEAK = 0.05
+"""Amount at the end of what is usual in a clean photo; it grows with the square up to there and in proportion beyond,
+so that a clean photo stays nearly as it is and nothing jumps."""
 
-NOISE_SEEN = 2.5
-"""8-bit steps: below, noise is grain that nobody sees and JPEG's own."""
+WEAKEST = 0.015
+"""Amounts below are not suggested."""
 
-BLUR_SEEN = 1.1
-"""Pixels: cameras and the scaling of pictures leave about this much; taking it away makes halos."""
+NOISE_USUAL, BLUR_USUAL, CAST_USUAL, TONE_USUAL = 4.0, 0.9, 11.0, 0.8
+"""What nine of ten clean photos stay below, in `diorama.measures`' units: 8-bit steps, pixels, CIELAB, doublings."""
 
-CAST_SEEN = 6.0
-"""CIELAB units: colours of a scene differ from grey by as much without a tinted light."""
-
-TONE_SEEN = 0.45
-"""Doublings of the exponent: photos are darker or brighter than the middle on purpose."""
+TONE_MOST = 1.6
+"""Doublings from which all of the strength is advised."""
 
 SMALL_TEXTURE = 1400
 """Pixels of the long side from which a texture fills a screen."""
@@ -39,9 +38,8 @@ def texture(photo: Photo, imagined: float) -> tuple[TextureAdvice, ...]:
         imagined: area that was imagined, as a share of the photo's.
     """
     rgb, where = _middle(photo)
-    return tuple(
-        item for item in (*_measured(rgb, where), *_made(photo, imagined)) if item.amount >= WEAKEST
-    )  # fmt: skip
+    found = (*_measured(rgb, where), *_made(photo, imagined))
+    return tuple(item for item in found if item.amount >= WEAKEST)
 
 
 def _middle(photo: Photo) -> tuple[UInt8, np.ndarray | None]:
@@ -59,30 +57,37 @@ def _measured(rgb: UInt8, where: np.ndarray | None) -> Iterator[TextureAdvice]:
     noise = measures.noise(rgb, where)
     yield _advice(
         "denoise",
-        (noise - NOISE_SEEN) / (measures.NOISE_FULL - NOISE_SEEN),
-        f"Flat parts vary by {noise:.1f} of 255 steps; up to {NOISE_SEEN:g} nobody sees.",
+        proportion(noise, NOISE_USUAL, measures.NOISE_FULL),
+        f"Noise of {noise:.1f} of 255 steps (standard deviation); up to {NOISE_USUAL:g} is usual.",
     )
-    blur = measures.blur(rgb, where)
+    blur = measures.blur(rgb, where, noise)
     yield _advice(
         "sharpen",
-        (blur - BLUR_SEEN) / (measures.BLUR_FULL - BLUR_SEEN),
-        f"The sharper edges are {blur:.1f} px wide (standard deviation); a sharp photo's are up to {BLUR_SEEN:g} px.",
+        proportion(blur, BLUR_USUAL, measures.BLUR_FULL),
+        f"The sharper edges are blurred by {blur:.1f} px (standard deviation); up to {BLUR_USUAL:g} px is usual.",
     )
     tone = measures.tone(rgb, where)
     dark = "dark" if tone.exponent < 0 else "bright"
     yield _advice(
         "tone",
-        (abs(tone.exponent) - TONE_SEEN) / (measures.TONE_FULL - TONE_SEEN),
-        f"The photo is {dark}: an exponent of {2**tone.exponent:.2f} would bring its mean to the middle; its values "
-        f"span {tone.low:.0%} to {tone.high:.0%}.",
+        proportion(abs(tone.exponent), TONE_USUAL, TONE_MOST),
+        f"It is {dark}: a tone curve with an exponent of {2**tone.exponent:.2f} would bring it to the middle; its "
+        f"values span {tone.low:.0%} to {tone.high:.0%}.",
     )
     a, b = measures.cast(rgb, where)
-    size = float(np.hypot(a, b))
+    size = math.hypot(a, b)
     yield _advice(
         "white-balance",
-        (size - CAST_SEEN) / (measures.CAST_FULL - CAST_SEEN),
-        f"What is nearly grey is tinted {_tint(a, b)} by {size:.0f} CIELAB units; up to {CAST_SEEN:g} is usual.",
+        proportion(size, CAST_USUAL, measures.CAST_FULL),
+        f"The light is {_tint(a, b)} by {size:.0f} CIELAB units, five estimates agree; up to {CAST_USUAL:g} is usual.",
     )
+
+
+def proportion(value: float, usual: float, full: float) -> float:
+    """0..1: `WEAK` at the end of what is usual, 1 at `full`."""
+    if value <= usual:
+        return WEAK * (value / usual) ** 2
+    return min(1.0, WEAK + (1 - WEAK) * (value - usual) / (full - usual))
 
 
 def _made(photo: Photo, imagined: float) -> Iterator[TextureAdvice]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from diorama.advice import Advised, FusionAction, FusionAdvice, Shape
-from diorama.advisor.surfaces import STEP, Fit, Surfaces
+from diorama.advisor.surfaces import STEP, Surfaces
 from diorama.types import Segment
 
 FLAT = 0.008
@@ -15,8 +15,9 @@ at the default travel."""
 STANDS_OUT = 0.012
 """How far a bulge or an edge must stand out to be told from the noise of depth, in the same unit."""
 
-EXPLAINS = 0.4
-"""Share of a plane's squared error that the better shape must take away."""
+ROUND, BOXY = 0.45, 0.75
+"""Share of a plane's squared error that a bulge, or two planes, must explain. A fold bends any bent surface a little
+straighter, so a box's must explain nearly all."""
 
 SMALL = 0.004
 """Share of the photo: estimated depth shows nothing of the shape of smaller things."""
@@ -37,28 +38,21 @@ SAME_COLOUR = 12.0
 """CIELAB difference across it up to which they may be one: twice what two patches of a textured wall differ."""
 
 BACKS: dict[Shape, float] = {"round": 0.5, "boxy": 0.45, "relief": 0.3}
-"""Depth of the back as a share of the thing's width: a ball's is half of it, and a figure is flatter than it is wide."""
+"""Depth of the back as a share of the thing's width: a ball's is half of it, a figure is flatter than it is wide."""
 
 
 def shape(item: Segment, surfaces: Surfaces) -> Advised[Shape] | None:
-    """What a thing's depth looks like; None where it can't tell (small things, the sky)."""
+    """What a thing's depth looks like; None where it can't tell: small things, and scenery, which has no back."""
     fit = surfaces.fits.get(item.id)
-    if fit is None or item.kind == "sky" or item.area < SMALL * surfaces.segments.labels.size:
+    if fit is None or item.kind not in ("subject", "object") or item.area < SMALL * surfaces.segments.labels.size:
         return None
     off = f"{fit.residual:.1%} of the near inverse depth"
-    candidates: list[tuple[float, float, Shape, str]] = [
-        (fit.bulge_gain, fit.bulge, "round", "a bulge"),
-        (fit.ridge_gain, fit.ridge, "boxy", "an edge between two planes"),
-    ]
-    # A ridge bends a surface as a bulge does: the outline of a box's edge must explain clearly more.
-    gain, height, name, words = max(candidates, key=lambda c: c[0] - (0.1 if c[2] == "boxy" else 0))
-    if gain >= EXPLAINS and height >= STANDS_OUT:
-        return _shape(
-            name,
-            gain,
-            f"The middle stands out by {height:.1%} of the near inverse depth, and {words} explains {gain:.0%} of what "
-            "a plane leaves.",
-        )
+    words = "The middle stands out by {:.1%} of the near inverse depth, and {} explains {:.0%} of what a plane leaves."
+    if fit.ridge_gain >= BOXY and fit.ridge >= STANDS_OUT and fit.ridge_gain > fit.bulge_gain:
+        reason = words.format(fit.ridge, "an edge between two planes", fit.ridge_gain)
+        return _shape("boxy", fit.ridge_gain, reason)
+    if fit.bulge_gain >= ROUND and fit.bulge >= STANDS_OUT:
+        return _shape("round", fit.bulge_gain, words.format(fit.bulge, "a bulge", fit.bulge_gain))
     if fit.residual <= FLAT:
         return _shape("flat", 1 - fit.residual / FLAT * 0.5, f"Its depth is a plane's to {off}.")
     return _shape("relief", 0.5, f"Its depth leaves a plane by {off}, as neither a bulge nor an edge would.")
@@ -90,10 +84,10 @@ def _own(item: Segment, surfaces: Surfaces, shape: Shape | None) -> Iterator[Fus
                 f"Half of its points lie within {fit.residual * 0.6745:.1%} of the near inverse depth of one plane.",
             )
     if item.kind in ("subject", "object"):
-        yield from _back(item, fit, surfaces, shape)
+        yield from _back(item, surfaces, shape)
 
 
-def _back(item: Segment, fit: Fit, surfaces: Surfaces, shape: Shape | None) -> Iterator[FusionAdvice]:
+def _back(item: Segment, surfaces: Surfaces, shape: Shape | None) -> Iterator[FusionAdvice]:
     front, cut_off = surfaces.outline(item.id)
     back = BACKS.get(shape or "flat", 0.0)
     if front < FREE or cut_off > CUT_OFF or not back:
@@ -115,14 +109,13 @@ def _joins(surfaces: Surfaces) -> Iterator[FusionAdvice]:
         pair = {kinds[meeting.a], kinds[meeting.b]}
         if not (pair <= things or pair <= scenery) or meeting.length < 8:
             continue
-        apart = meeting.front + meeting.behind
-        if meeting.step <= SMOOTH_STEP and apart <= 0.15 and meeting.colour <= SAME_COLOUR:
+        if meeting.step <= SMOOTH_STEP and meeting.apart <= 0.15 and meeting.colour <= SAME_COLOUR:
             yield _fusion(
                 "join",
                 (meeting.a, meeting.b),
                 1.0,
                 f"Across their outline depth steps by {meeting.step:.1%} of the near inverse depth (over {STEP:.0%} on "
-                f"{apart:.0%} of it) and colour by {meeting.colour:.0f} CIELAB units: they go on into each other.",
+                f"{meeting.apart:.0%} of it) and colour by {meeting.colour:.0f} CIELAB units: they are one surface.",
                 confidence=1 - meeting.step / SMOOTH_STEP / 2,
             )
 

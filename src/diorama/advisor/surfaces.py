@@ -16,6 +16,7 @@ from diorama.cuts import near_inverse_depth
 from diorama.types import Bool, Camera, Float32, Int32, PointCloud, Segments
 
 Float64 = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
 
 LONG_SIDE = 512
 """Pixels: fits over thousands of pixels need no more."""
@@ -58,7 +59,8 @@ class Meeting:
     length: int  # pixel pairs
     front: float  # share of it where a is in front
     behind: float  # share where b is
-    step: float  # median size of the step
+    step: float  # median size of the step between the two surfaces, each carried on to the outline
+    apart: float  # share of it where that is over `STEP`
     colour: float  # median CIELAB difference across it
 
 
@@ -106,7 +108,7 @@ class Surfaces:
         if len(rows) < 60:
             return None
         every = max(1, len(rows) // MOST_PIXELS)
-        v, u = rows[::every] + float(y0), columns[::every] + float(x0)
+        v, u = (rows[::every] + y0).astype(np.float64), (columns[::every] + x0).astype(np.float64)
         d = self.depth[rows[::every] + y0, columns[::every] + x0].astype(np.float64)
         flat = np.stack([u, v, np.ones_like(u)], axis=1)
         plane, kept = _robust_plane(flat, d)
@@ -130,7 +132,7 @@ class Surfaces:
     def meetings(self) -> tuple[Meeting, ...]:
         """Every two segments that touch."""
         size = int(self.labels.max(initial=0)) + 1
-        keys, steps, colours = [], [], []
+        keys, steps, gaps, colours = [], [], [], []
         for axis in (0, 1):
             labels, depth = (self.labels, self.depth) if axis == 0 else (self.labels.T, self.depth.T)
             lab = self.lab if axis == 0 else self.lab.transpose(1, 0, 2)
@@ -141,12 +143,14 @@ class Surfaces:
             a, b = one[rows, columns], other[rows, columns]
             here, there = _inwards(labels, rows, columns, -1, a), _inwards(labels, rows + 1, columns, 1, b)
             step = depth[here, columns].astype(np.float64) - depth[there, columns]
+            gap = _carried(depth, labels, rows, here, columns) - _carried(depth, labels, rows + 1, there, columns)
+            gaps.append(np.abs(gap))
             keys.append(np.minimum(a, b).astype(np.int64) * size + np.maximum(a, b))
             steps.append(np.where(a < b, step, -step))
             colours.append(np.linalg.norm(lab[here, columns] - lab[there, columns], axis=1))
         if not keys:
             return ()
-        key, step, colour = np.concatenate(keys), np.concatenate(steps), np.concatenate(colours)
+        key, step, gap, colour = (np.concatenate(parts) for parts in (keys, steps, gaps, colours))
         found = []
         for pair in np.unique(key):
             own = key == pair
@@ -157,7 +161,8 @@ class Surfaces:
                     int(own.sum()),
                     float((step[own] > STEP).mean()),
                     float((step[own] < -STEP).mean()),
-                    float(np.median(np.abs(step[own]))),
+                    float(np.median(gap[own])),
+                    float((gap[own] > STEP).mean()),
                     float(np.median(colour[own])),
                 )
             )
@@ -173,7 +178,7 @@ class Surfaces:
         return front / max(total, 1), frame / max(total, 1)
 
 
-def _inwards(labels: Int32, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], towards: int, own: Int32):  # type: ignore[no-untyped-def]
+def _inwards(labels: Int32, rows: Index, columns: Index, towards: int, own: Int32) -> Index:
     """Rows `REACH` pixels into the own side of an outline, or as far as the own segment goes."""
     best = rows
     inside: Bool = np.ones(len(rows), bool)
@@ -184,12 +189,21 @@ def _inwards(labels: Int32, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.
     return best
 
 
+def _carried(depth: Float32, labels: Int32, rim: Index, inside: Index, columns: Index) -> Float64:
+    """Depth at the outline as the surface behind it goes: a straight line through two pixels of its own."""
+    beyond = np.clip(2 * inside - rim, 0, len(labels) - 1)
+    own = labels[beyond, columns] == labels[inside, columns]
+    value = depth[inside, columns].astype(np.float64)
+    slope = np.where(own, value - depth[beyond, columns], 0)
+    return np.asarray(value + slope * (np.abs(inside - rim) + 0.5) / np.maximum(np.abs(inside - rim), 1), np.float64)
+
+
 def _robust_plane(flat: Float64, d: Float64) -> tuple[Float64, Bool]:
     """Least squares without the tenth that fits worst, three times over."""
     kept: Bool = np.ones(len(d), bool)
-    plane = np.zeros(3)
+    plane: Float64 = np.zeros(3)
     for _ in range(3):
-        plane = np.linalg.lstsq(flat[kept], d[kept], rcond=None)[0]
+        plane = np.asarray(np.linalg.lstsq(flat[kept], d[kept], rcond=None)[0], np.float64)
         error = np.abs(d - flat @ plane)
         kept = error <= np.quantile(error, 0.9)
     return plane, kept
