@@ -199,7 +199,9 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         return Rebuilt(points, cuts, made)
 
     plan = run.stage("plan", _advisor_identity(settings), lambda: final.plan(scene, advice))
-    followed = without(plan, keys_of(settings.declined_plan))
+    declined = keys_of(settings.declined_plan)
+    # Some of what is said of the scene, such as its field of view, takes effect here.
+    followed, advice = without(plan, declined), without(advice, declined)
     tuning = run.stage("tune", "", lambda: final.tune(scene, advice, followed, run.progress))
     rebuilt = run.stage("rebuild", "", lambda: final.rebuild(scene, tuning, layers))
     textured = run.stage("texture", "", lambda: final.texture(scene, rebuilt, followed, fetch, run.progress))

@@ -171,7 +171,7 @@ class Settings(BaseModel):
     # ---- tune --------------------------------------------------------------------------------------------------
     declined_plan: str = _tunable(
         "", stage="tune", label="Declined advice on the reconstruction", slider=False, max_length=4096,
-        why="The same for the final step, such as texture.denoise,fusion.close-back.3.",
+        why="The same for the final step alone, such as texture.denoise,fusion.close-back.3,fov.",
     )  # fmt: skip
     optimize: OnOff = _tunable(
         "auto", stage="tune", label="Optimise parameters", slider=False,

@@ -218,14 +218,19 @@ def _suggestions(scene: Scene) -> list[dict[str, Any]]:
     from diorama.advice import keys_of, suggestions
 
     outcomes = {outcome.key: outcome for outcome in scene.outcomes}
+    declined = keys_of(scene.settings.declined)
+    if scene.step == "final":
+        declined |= keys_of(scene.settings.declined_plan)
+    names = {item.id: item.name for item in scene.segments.items} if scene.segments else {}
     lines = []
-    for advice, declined in ((scene.advice, scene.settings.declined), (scene.plan, scene.settings.declined_plan)):
+    for advice in (scene.advice, scene.plan):
         for line in suggestions(advice) if advice else ():
             found = outcomes.get(line.key)
             lines.append(
                 {
                     **line.model_dump(mode="json"),
-                    "declined": line.key in keys_of(declined),
+                    "about": [names[segment] for segment in line.segments if segment in names],
+                    "declined": line.key in declined,
                     "applied": found.applied if found else None,
                     "outcome": found.sentence if found else "",
                     "before": found.before if found else "",

@@ -87,6 +87,7 @@ class SuggestionOut(BaseModel):
     topic: Literal["scene", "segments", "parameters", "texture", "fusion"]
     what: str = Field(examples=["denoise"])
     segments: list[int] = Field(description="Ids of the segments that it is about.")
+    about: list[str] = Field(description="Their names, of those that there still are.")
     value: Any = Field(description="What is advised: an amount from 0 to 1, a number in the setting's unit, a name.")
     reason: str
     source: Literal["local", "openai"]

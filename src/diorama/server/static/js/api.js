@@ -61,6 +61,8 @@ export const mergeSegments = (id, ids) => request(`${at(id)}/segments/merge`, { 
 export const splitSegment = (id, segment, x, y) =>
   request(`${at(id)}/segments/split`, { method: "POST", body: { id: segment, x, y } });
 export const undoSegments = (id) => request(`${at(id)}/segments/undo`, { method: "POST" });
+/** What asking GPT-4 about the job would send and cost. */
+export const adviceEstimate = (id) => request(`${at(id)}/advice/estimate`);
 export const remove = (id) => request(at(id), { method: "DELETE", keepalive: true });
 export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
 export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;

@@ -12,11 +12,12 @@ import { mark } from "./original.js";
 import { segmentsPanel } from "./segments.js";
 import { settingsPanel } from "./settings.js";
 import { S } from "./strings.js";
+import { suggestionsPanel } from "./suggestions.js";
 import { viewerPanel } from "./viewer/panel.js";
 import { wordBox } from "./word.js";
 
 const STEP = "enhanced";
-const STAGES = ["segments", "layers"];
+const STAGES = ["segments", "advice", "layers"];
 const MODES = ["mesh", "wireframe", "depth"];
 
 export function enhancedPanel(whole, actions) {
@@ -32,6 +33,7 @@ export function enhancedPanel(whole, actions) {
   const parts = {
     summary: () => summary(job),
     notices: () => notices(job),
+    suggestions: () => suggestionsPanel(job, actions).element,
     compare: () => compareSection(job),
     facts: () => facts(job),
     downloads: () => downloads(job),
@@ -52,6 +54,7 @@ export function enhancedPanel(whole, actions) {
         word.element,
         shown.notices,
         segments.element,
+        shown.suggestions,
         shown.compare,
         shown.facts,
       ),
@@ -100,8 +103,9 @@ function summary(job) {
   );
 }
 
-function notices(job) {
-  const own = job.report.filter((one) => STAGES.includes(one.stage)); // the others' were told at step 2
+/** The warnings of a step's own stages; those of earlier ones were told there. */
+export function notices(job, stages = STAGES) {
+  const own = job.report.filter((one) => stages.includes(one.stage));
   const items = [...new Set(own.flatMap((one) => one.warnings))];
   return h(
     "div",

@@ -5,6 +5,7 @@ import { comingPanel } from "./coming.js";
 import { announce, h } from "./dom.js";
 import { enhancedPanel } from "./enhanced.js";
 import { follow, isFinal } from "./events.js";
+import { finalPanel } from "./final.js";
 import { atStep } from "./files.js";
 import { originalPanel } from "./original.js";
 import { photoPanel } from "./photo.js";
@@ -16,7 +17,7 @@ import { problemBox, setTitle, showSteps } from "./shell.js";
 import { S } from "./strings.js";
 
 const RETRY_MS = 3000;
-const AFTER = { original: "enhanced", enhanced: "final" };
+const AFTER = { original: "enhanced", enhanced: "final", final: "final" };
 
 export function jobView(id, wantedStep) {
   const element = h("div", { class: "job wrap" });
@@ -59,9 +60,8 @@ export function jobView(id, wantedStep) {
   function wantedKind() {
     const shown = shownStep();
     if (shown === "upload") return "photo";
-    if (shown === "final") return "final";
     const made = Boolean(job.results[shown]);
-    if (job.step !== shown) return made ? shown : shown === "enhanced" ? "before" : "progress";
+    if (job.step !== shown) return made ? shown : shown === "original" ? "progress" : `before-${shown}`;
     if (job.state === "failed") return editing && made ? shown : "failed";
     return isFinal(job) || (editing && made) ? shown : "progress";
   }
@@ -72,8 +72,9 @@ export function jobView(id, wantedStep) {
     failed: () => failedPanel(job, actions),
     original: () => originalPanel(job, actions),
     enhanced: () => enhancedPanel(job, actions),
-    before: () => comingPanel("enhanced", job),
-    final: () => comingPanel("final", job),
+    final: () => finalPanel(job, actions),
+    "before-enhanced": () => comingPanel("enhanced", job),
+    "before-final": () => comingPanel("final", job),
   };
 
   function accept(next) {

@@ -15,6 +15,7 @@ export function facts(name, schema) {
   return {
     name,
     type: all.enum ? "enum" : all.type,
+    options: all.enum ?? [],
     label: all.label ?? all.title ?? name,
     unit: all.unit ?? "",
     about: all.description ?? "",
@@ -88,6 +89,7 @@ function shell(fact, control, { id, head = null, onReset }) {
 export function makeField(fact, onChange, context = {}) {
   const id = `setting-${fact.name}`;
   if (fact.type === "boolean") return switchField(fact, id, onChange);
+  if (fact.type === "enum") return selectField(fact, id, onChange);
   if (fact.minimum !== null && fact.maximum !== null) return sliderField(fact, id, onChange, context);
   return numberField(fact, id, onChange);
 }
@@ -121,6 +123,37 @@ function switchField(fact, id, onChange) {
     show();
   };
   return { element, get: () => input.checked, set, focus: () => input.focus() };
+}
+
+/** A choice of a few. @param names what the options are called, where their own names say too little */
+export function selectField(fact, id, onChange, names = S.advice.choices[fact.name] ?? {}) {
+  const select = h(
+    "select",
+    {
+      id,
+      onchange: () => {
+        show();
+        onChange();
+      },
+    },
+    fact.options.map((name) => h("option", { value: name }, names[name] ?? name)),
+  );
+  const { element, back } = shell(fact, h("div", { class: "select" }, select), {
+    id,
+    onReset: () => {
+      set(fact.fallback);
+      onChange();
+      select.focus();
+    },
+  });
+  const show = () => {
+    back.hidden = select.value === fact.fallback;
+  };
+  const set = (value) => {
+    select.value = value;
+    show();
+  };
+  return { element, select, get: () => select.value, set, focus: () => select.focus() };
 }
 
 /** A slider with an exact field beside it; an optional setting stands on "automatic" until it is moved. */

@@ -5,6 +5,7 @@ import { sourceName } from "./details.js";
 import { h, icon, setText } from "./dom.js";
 import * as format from "./format.js";
 import { facts, makeField } from "./settings-fields.js";
+import { advisorChoice } from "./settings-advisor.js";
 import { isModelChoice, modelChoice } from "./settings-model.js";
 import { problemBox } from "./shell.js";
 import { S } from "./strings.js";
@@ -12,10 +13,11 @@ import { S } from "./strings.js";
 /** What most people change, in this order; the rest is folded away. */
 const BASIC = {
   original: ["depth", "depth_range", "fov", "edge_sharpness", "cut_threshold", "triangles"],
-  enhanced: ["inpaint", "camera_travel", "border", "rim_width", "segment_detail"],
+  enhanced: ["advisor", "inpaint", "camera_travel", "border", "rim_width", "segment_detail"],
+  final: ["optimize", "texture", "lit", "solid"],
 };
-/** For the command line: the page takes no depth files. */
-const NOT_HERE = new Set(["depth_kind"]);
+/** For the command line: the page takes no depth files, and suggestions have switches of their own. */
+const NOT_HERE = new Set(["depth_kind", "declined", "declined_plan"]);
 
 /** @param job as it stands at the step whose settings are shown (`atStep`) */
 export function settingsPanel(job, actions) {
@@ -90,7 +92,9 @@ export function settingsPanel(job, actions) {
     for (const fact of all) {
       const field = isModelChoice(fact.name)
         ? modelChoice(fact.name, job, changed)
-        : makeField(fact, changed, fact.name === "fov" ? { automatic: automaticFov(job) } : {});
+        : fact.name === "advisor"
+          ? advisorChoice(fact, job, changed)
+          : makeField(fact, changed, fact.name === "fov" ? { automatic: automaticFov(job) } : {});
       field.set(job.settings[fact.name] ?? null);
       fields.set(fact.name, { fact, field });
     }

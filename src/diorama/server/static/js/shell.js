@@ -51,10 +51,10 @@ export function showSteps(job, shown) {
 
 function step(name, index, job, shown) {
   const known = job?.steps?.find((one) => one.name === name);
-  const state = known?.state ?? (name === "enhanced" || name === "final" ? "unavailable" : "pending");
+  const state = known?.state ?? "pending";
   const current = name === shown;
   const label = S.steps[name];
-  const note = state === "unavailable" ? S.steps.later : job ? S.steps.state[state] : "";
+  const note = job ? S.steps.state[state] : "";
   const inside = [
     h("span", { class: "step-mark", "aria-hidden": "true" }, state === "done" ? icon("check") : String(index + 1)),
     h(

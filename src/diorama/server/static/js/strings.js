@@ -1,5 +1,7 @@
 // Every sentence of the page, in one place. A function where a sentence has a gap to fill.
 
+import { ADVICE, COMING_FINAL, FINAL, SUGGESTIONS, WORD_FINAL } from "./strings-final.js";
+
 export const S = {
   product: "Diorama",
   tagline: "One photo in, a textured 3D scene out.",
@@ -25,7 +27,6 @@ export const S = {
     original: "Original 3D",
     enhanced: "AI-enhanced 3D",
     final: "Final 3D",
-    later: "In a later version",
     done: "done",
     now: "Now",
     state: {
@@ -33,7 +34,6 @@ export const S = {
       running: "Running",
       waiting: "For you to check",
       done: "Done",
-      unavailable: "In a later version",
     },
   },
 
@@ -92,7 +92,11 @@ export const S = {
   },
 
   progress: {
-    title: { original: "Making the original 3D", enhanced: "Imagining what the photo hides" },
+    title: {
+      original: "Making the original 3D",
+      enhanced: "Imagining what the photo hides",
+      final: "Making the final 3D",
+    },
     queued: "Waiting for its turn",
     queue: (n) => (n === 1 ? "One job is before this one." : `${n} jobs are before this one.`),
     queueNext: "It is next.",
@@ -108,7 +112,11 @@ export const S = {
     depthAlt: "The depth map, as far as it is known",
     lost: "The connection is lost; trying again…",
     back: "Connected again.",
-    ready: { original: "The original 3D is ready.", enhanced: "The AI-enhanced 3D is ready." },
+    ready: {
+      original: "The original 3D is ready.",
+      enhanced: "The AI-enhanced 3D is ready.",
+      final: "The final 3D is ready.",
+    },
   },
 
   failed: {
@@ -168,13 +176,18 @@ export const S = {
       lead: "Would you show it?",
       text: "Move the view as far as it goes, compare before and after, give the things their names. Then go on.",
       validated: "AI-enhanced 3D is validated.",
-      validatedText: "Your scene is ready to download. The last step, Final 3D, comes in a later version.",
-      next: "What comes next",
+      validatedText: "Final 3D starts from what you see here. Running this step again asks for your word anew.",
+      next: "Open Final 3D",
       outdated: "Original 3D has changed since.",
       outdatedText: "This is what was made from it before. It is made again when you validate step 2.",
       outdatedNext: "Back to Original 3D",
     },
+    final: WORD_FINAL,
   },
+
+  final: FINAL,
+  suggestions: SUGGESTIONS,
+  advice: ADVICE,
 
   enhanced: {
     title: "AI-enhanced 3D",
@@ -260,7 +273,13 @@ export const S = {
       points: "Placing points",
       mesh: "Building the mesh",
       segments: "Finding things",
+      advice: "Advice on the scene",
       layers: "Imagining what is hidden",
+      plan: "Advice on the reconstruction",
+      tune: "Choosing parameters",
+      rebuild: "Rebuilding",
+      texture: "Improving the texture",
+      synthesis: "Fusing everything",
     },
   },
 
@@ -274,9 +293,15 @@ export const S = {
     "segments.json": "Masks, boxes and names of the things, in the COCO format.",
     "annotated.jpg": "The photo with outlines and names drawn on it.",
     "annotated.png": "The photo with outlines and names drawn on it.",
+    "advice.json": "Every suggestion with its reason, and what became of it.",
   },
 
   filesOf: {
+    final: {
+      "scene.glb": "The fused scene, its things grouped by kind, one texture. For Blender, game engines and the web.",
+      "mesh.ply": "All surfaces with normals, without the texture.",
+      "scene.diorama": "All of it: photo, depth, things, surfaces, advice and report. Opens in Diorama.",
+    },
     enhanced: {
       "scene.glb": "A node for every thing, named after it, one texture. For Blender, game engines and the web.",
       "mesh.ply": "All surfaces, the imagined ones too, with normals, without the texture.",
@@ -322,14 +347,14 @@ export const S = {
   viewer: {
     label: "3D view of the scene",
     help: (modes, several) =>
-      `Drag or use the arrow keys to look around, plus and minus to come closer or go back, R for the start, F for full screen, 1 to ${modes} for the view${several ? ", O for original or enhanced, I for what was imagined" : ""}.`,
+      `Drag or use the arrow keys to look around, plus and minus to come closer or go back, R for the start, F for full screen, 1 to ${modes} for the view${several ? ", O for the next scene, I for what was imagined" : ""}.`,
     hint: "Drag to look around",
     modes: "View",
     mode: { mesh: "Mesh", points: "Points", wireframe: "Wireframe", depth: "Depth" },
     modeTitle: (mode, key) =>
       `${{ mesh: "Textured mesh", points: "Point cloud", wireframe: "Wireframe", depth: "Depth colours" }[mode]} (${key})`,
     scenes: "Scene",
-    scene: { original: "Original", enhanced: "Enhanced" },
+    scene: { original: "Original", enhanced: "Enhanced", final: "Final" },
     imagined: "What was imagined",
     imaginedTitle: "Show what was imagined (I)",
     reset: "Reset the view (R)",
@@ -365,20 +390,7 @@ export const S = {
         ["eye", "Nothing hidden from you", "What was imagined can be shown in colour, and compared before and after."],
       ],
     },
-    final: {
-      title: "Final 3D",
-      lead: "Everything that was made, fused into one scene that is ready to share.",
-      chip: "Comes in a later version",
-      back: "Back to AI-enhanced 3D",
-      validated: "AI-enhanced 3D is validated and kept: this step will start from it.",
-      notYet: "This step will start from the AI-enhanced 3D once you have validated it.",
-      points: [
-        ["cube", "One fused scene", "Layers, filled parts and textures become one clean model."],
-        ["spark", "Better textures", "Less noise, more sharpness, and super-resolution where it helps."],
-        ["film", "Films and stereo", "Camera moves as video, and pictures for stereo viewers."],
-        ["link", "A page to share", "One file with the viewer inside, which opens anywhere."],
-      ],
-    },
+    final: COMING_FINAL,
   },
 
   units: { seconds: "s", minutes: "min", hours: "h" },

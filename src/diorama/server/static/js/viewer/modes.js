@@ -2,9 +2,12 @@
 
 import {
   Color,
+  DirectionalLight,
   Group,
+  HemisphereLight,
   Mesh,
   MeshBasicMaterial,
+  MeshStandardMaterial,
   Points,
   PointsMaterial,
   SRGBColorSpace,
@@ -21,6 +24,17 @@ const WIRE = new Color(1.3, 1.3, 1.3);
 
 const POINT_DISTANCE = 2; // CSS pixels: closer points would run together into a picture
 const POINT_SIZE = 0.75; // of their distance
+
+const MOST_METAL = 0.6;
+
+/** From above and from the viewer's upper left, as bright together as the photo itself. */
+function lights() {
+  const sun = new DirectionalLight(0xffffff, 1.6);
+  sun.position.set(-1, 1.5, 2);
+  return [new HemisphereLight(0xffffff, 0x8c8478, 2.2), sun];
+}
+
+const isImagined = (mesh) => ["imagined", "back"].includes(mesh.userData.part);
 
 /**
  * @param urls {{ scene, depth?, points? }} the files' addresses; without a depth map distances are coloured themselves
@@ -40,7 +54,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
     return thing;
   };
 
-  /** Unlit, whatever the file says: the photo has its light already. Without normals anything lit is black. */
+  /** Unlit: the photo has its light already. Without normals anything lit is black. */
   const basic = (options) => keep(new MeshBasicMaterial({ toneMapped: false, ...options }));
 
   async function load() {
@@ -62,6 +76,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
       mesh.material.dispose();
     }
     content.add(...meshes);
+    if (meshes.some((mesh) => mesh.material.isMeshStandardMaterial)) content.add(...lights());
   }
 
   function bareMesh({ geometry, material, userData }, map) {
@@ -69,12 +84,18 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
     const soft = geometry.hasAttribute("color");
     // See-through rims hide nothing: they are laid over what is there already, the farthest first.
     const options = { map, transparent, alphaTest, vertexColors: soft, depthWrite: !transparent };
-    const bare = new Mesh(geometry, basic(options));
+    const bare = new Mesh(geometry, material.isMeshStandardMaterial ? lit(material, options) : basic(options));
     if (transparent) bare.renderOrder = sortFarFirst(geometry);
     bare.userData = { part: userData.part ?? "visible", soft: transparent };
-    if (bare.userData.part === "imagined") tint.apply(bare.material);
+    if (isImagined(bare)) tint.apply(bare.material);
     shown.set(bare, { mesh: bare.material });
     return bare;
+  }
+
+  /** As the file says, less metal: with nothing around the scene to be mirrored, metal would be black. */
+  function lit({ roughness, metalness }, options) {
+    const material = new MeshStandardMaterial({ ...options, roughness, metalness: metalness * MOST_METAL });
+    return keep(material);
   }
 
   function needWires() {
@@ -83,7 +104,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
       if (materials.wireframe || mesh.userData.soft) continue;
       materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
       const wire = basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 });
-      if (mesh.userData.part === "imagined") tint.apply(wire);
+      if (isImagined(mesh)) tint.apply(wire);
       wires.add(new Mesh(mesh.geometry, wire));
     }
     if (!wires.parent) content.add(wires);
