@@ -127,8 +127,8 @@ def test_the_first_page_is_small() -> None:
 
 
 def test_every_string_that_is_asked_for_is_there() -> None:
-    """`S.start.choose` in a module is a key of strings.js."""
-    strings = (pages.STATIC / "js" / "strings.js").read_text(encoding="utf-8")
+    """`S.start.choose` in a module is a key of strings.js, or of what it takes from the others of that name."""
+    strings = "\n".join(path.read_text(encoding="utf-8") for path in (pages.STATIC / "js").glob("strings*.js"))
     keys = set(re.findall(r"^\s*\"?([\w.]+)\"?:|[{,]\s*(\w+):", strings, re.MULTILINE))
     known = {key for pair in keys for key in pair if key}
     for path in SCRIPTS:
