@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from typing import overload
 
 from diorama.advice import ReconstructionAdvice, SceneAdvice
+from diorama.advisor.prices import Estimate
 from diorama.advisor.questions import Answer, Question, ReconstructionQuestion, SceneQuestion
 from diorama.errors import UnknownModelError
 
-__all__ = ["Advisor", "Answer", "ReconstructionQuestion", "SceneQuestion", "advise", "identity"]
+__all__ = [
+    "Advisor",
+    "Answer",
+    "Estimate",
+    "ReconstructionQuestion",
+    "SceneQuestion",
+    "advise",
+    "estimate",
+    "expected",
+    "identity",
+    "notice",
+]
 
 
 @dataclass(frozen=True)
@@ -43,9 +55,22 @@ def _local_reconstruction(question: ReconstructionQuestion) -> Answer[Reconstruc
     return Answer(local.reconstruction(question), "Measured in the picture and the depth, on this machine.")
 
 
+def _openai_scene(question: SceneQuestion) -> Answer[SceneAdvice]:
+    from diorama.advisor import openai_chat
+
+    return openai_chat.scene(question)
+
+
+def _openai_reconstruction(question: ReconstructionQuestion) -> Answer[ReconstructionAdvice]:
+    from diorama.advisor import openai_chat
+
+    return openai_chat.reconstruction(question)
+
+
 ADVISORS: tuple[Advisor, ...] = (
     Advisor("off", _off_scene, _off_reconstruction, "Nobody is asked."),
     Advisor("local", _local_scene, _local_reconstruction, "Measures picture and depth on this machine."),
+    Advisor("openai", _openai_scene, _openai_reconstruction, "GPT-4 or another server: a small picture leaves it."),
 )
 
 
@@ -82,7 +107,44 @@ def identity(name: str) -> str:
     Raises:
         UnknownModelError: there is no advisor of that name.
     """
-    return _find(name).name
+    if _find(name).name != "openai":
+        return name
+    from diorama.advisor import openai_chat
+
+    return f"openai {openai_chat.identity()}"
+
+
+def estimate(question: Question) -> Estimate:
+    """What it costs to ask `openai` this question: tokens, and dollars where the model's price is known.
+
+    Raises:
+        ModelError: `OPENAI_BASE_URL` is no address.
+    """
+    from diorama.advisor import openai_chat
+
+    return openai_chat.estimate(question)
+
+
+def expected(width: int, height: int) -> Estimate:
+    """What it costs to ask `openai` both questions of a photo of this size, before anything is known of it.
+
+    Raises:
+        ModelError: `OPENAI_BASE_URL` is no address.
+    """
+    from diorama.advisor import openai_chat
+
+    return openai_chat.expected(width, height)
+
+
+def notice(width: int, height: int) -> str:
+    """What `openai` is sent, where, and what that costs, for a photo of this size: to be said before it is sent.
+
+    Raises:
+        ModelError: `OPENAI_BASE_URL` is no address.
+    """
+    from diorama.advisor import openai_chat
+
+    return openai_chat.notice(width, height)
 
 
 def _find(name: str) -> Advisor:
