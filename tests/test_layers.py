@@ -53,7 +53,7 @@ MAKERS = {("export", "segment")}
 
 HEAVY = {
     *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile", "fast_simplification"),
-    *("fastapi", "uvicorn", "sqlalchemy", "httpx", "typer", "rich"),
+    *("fastapi", "uvicorn", "sqlalchemy", "httpx", "openai", "typer", "rich"),
 }
 
 MAX_LINES = 420
