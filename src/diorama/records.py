@@ -1,6 +1,7 @@
 """Each stage's record as files: numbers as JSON, arrays as .npy, pictures as .png. Lossless, readable by anything.
 
     photo    rgb.png [alpha.png]
+             [embedded.npy [embedded_valid.npy]]  the depth that the file carried
     depth    inverse_depth.npy [valid.npy] [sky.npy]
     points   z.npy rgb.png mask.npy [opaque.npy]
     mesh     right.npy down.npy (the cuts), and of each mesh, from 0:
@@ -32,6 +33,7 @@ from diorama.types import (
     Cuts,
     DepthMap,
     DepthScale,
+    EmbeddedDepth,
     Layered,
     Mesh,
     Photo,
@@ -181,16 +183,32 @@ class _Values(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
+class _EmbeddedValues(_Values):
+    height: int = Field(ge=1, le=MAX_PIXELS)
+    width: int = Field(ge=1, le=MAX_PIXELS)
+    scale: DepthScale
+    origin: str
+    along_rays: bool
+
+
 class _PhotoValues(_Values):
     camera: Camera
     name: str
     sha256: str
     warnings: tuple[str, ...]
+    embedded: _EmbeddedValues | None = None
 
 
 def _pack_photo(photo: Photo) -> Packed:
     values = {**_camera(photo.camera), "name": photo.name, "sha256": photo.sha256, "warnings": photo.warnings}
     arrays: dict[str, Array] = {"rgb.png": photo.rgb}
+    if (carried := photo.embedded) is not None:
+        height, width = carried.inverse_depth.shape
+        facts = {"scale": carried.scale, "origin": carried.origin, "along_rays": carried.along_rays}
+        values["embedded"] = {"height": height, "width": width, **facts}
+        arrays["embedded.npy"] = carried.inverse_depth
+        if carried.valid is not None:
+            arrays["embedded_valid.npy"] = np.packbits(carried.valid, axis=1)
     if photo.alpha is not None:
         arrays["alpha.png"] = photo.alpha
     return Packed(values, arrays)
@@ -201,7 +219,15 @@ def _unpack_photo(values: Mapping[str, Any], files: _Files) -> Photo:
     shape = found.camera.height, found.camera.width
     rgb = files.picture("rgb.png", *shape, 3)
     alpha = files.picture("alpha.png", *shape) if "alpha.png" in files.names else None
-    return Photo(rgb, found.camera, alpha, found.name, found.sha256, found.warnings)
+    carried = None if found.embedded is None else _unpack_embedded(found.embedded, files)
+    return Photo(rgb, found.camera, alpha, found.name, found.sha256, found.warnings, carried)
+
+
+def _unpack_embedded(found: _EmbeddedValues, files: _Files) -> EmbeddedDepth:
+    shape = found.height, found.width
+    inverse = files.array("embedded.npy", "<f4", *shape)
+    valid = files.bits("embedded_valid.npy", *shape) if "embedded_valid.npy" in files.names else None
+    return EmbeddedDepth(inverse, found.scale, found.origin, valid, found.along_rays)
 
 
 class _DepthValues(_Values):

@@ -33,7 +33,7 @@ from diorama.segments import SegmentKind as SegmentKind
 from diorama.segments import Segments as Segments
 from diorama.settings import Settings
 
-FocalSource = Literal["exif", "model", "user", "assumed"]
+FocalSource = Literal["calibration", "exif", "model", "user", "assumed"]
 DepthScale = Literal["relative", "metric"]
 Step = Literal["original", "enhanced", "final"]
 
@@ -95,6 +95,29 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class EmbeddedDepth:
+    """Depth that a photo's file carries besides the picture, upright as the photo and stretched over all of it."""
+
+    inverse_depth: Float32  # (h, w) of any size, finite, >= 0; 0 = infinitely far. metric: 1/m; relative: 0..1
+    scale: DepthScale
+    origin: str  # for a person: "iPhone (disparity)"
+    valid: Bool | None = None  # (h, w); False: not measured. None: all measured
+    along_rays: bool = False  # it is the distance along each pixel's ray, not along the optical axis
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return int(self.inverse_depth.shape[1]), int(self.inverse_depth.shape[0])
+
+    def __post_init__(self) -> None:
+        check(self.inverse_depth, "inverse_depth", np.float32, None, None)
+        if self.valid is not None:
+            check(self.valid, "valid", np.bool_, *self.inverse_depth.shape)
+        if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
+            raise ValueError("inverse depth must be finite and not negative")
+
+
+@dataclass(frozen=True)
 class Photo:
     """A decoded photo: upright, sRGB, 8 bits."""
 
@@ -104,6 +127,7 @@ class Photo:
     name: str = "photo"
     sha256: str = ""  # of the bytes that were read (of the pixels, where there were no bytes)
     warnings: tuple[str, ...] = ()
+    embedded: EmbeddedDepth | None = None  # the depth that the file carries
 
     def __post_init__(self) -> None:
         check(self.rgb, "rgb", np.uint8, None, None, 3)

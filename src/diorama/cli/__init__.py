@@ -44,7 +44,7 @@ app = typer.Typer(
 app.add_typer(models_app)
 
 PhotoArgument = Annotated[
-    Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, WebP, BMP, TIFF or GIF.", show_default=False)
+    Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, HEIC, AVIF, WebP, BMP, TIFF or GIF.", show_default=False)
 ]
 
 

@@ -1,8 +1,8 @@
 """Photo -> DepthMap: the choice of a depth backend, and `estimate`.
 
 A network's answer is averaged with the mirrored photo's, brought to the processing size and sharpened at its edges, and
-the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres. A depth file is taken at
-its word: none of that happens to it.
+the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres. So it is with the depth
+that a phone has put into the photo's file. A depth file is taken at its word: none of that happens to it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ from diorama.errors import ModelError
 from diorama.settings import Settings
 from diorama.types import DepthMap, Photo, Progress
 
+EMBEDDED = backends.EMBEDDED
+
 
 def choice(settings: Settings) -> str:
     """What `estimate` would take as things are: a backend's name, or a file's path. Fetches nothing.
+
+    A photo that carries better depth (`embedded.is_better`) is not looked at here: `auto` takes that one instead.
 
     Raises:
         UnknownModelError: no backend has the name in `settings.depth`.
@@ -33,7 +37,7 @@ def choice(settings: Settings) -> str:
     """
     if settings.depth == "auto":
         return next(backend.name for backend in BACKENDS if backends.is_here(backend))
-    if _is_file(settings.depth):
+    if settings.depth == EMBEDDED or _is_file(settings.depth):
         return settings.depth
     backend = backends.find(settings.depth)
     if backend.file is None:
@@ -71,7 +75,8 @@ def estimate(
         WeightsMissingError: the weights of the backend that was asked for are not in the cache.
         DownloadError, WeightsCorruptError: they could not be fetched (`auto` takes another backend instead).
         ModelError: the network can't be loaded or fails.
-        DepthFileError: a depth file can't be read or doesn't fit the photo, or an ONNX file has no usable contract.
+        DepthFileError: a depth file can't be read or doesn't fit the photo, an ONNX file has no usable contract, or the
+            photo carries no depth.
     """
     guide = photo.fitted(settings.processing_size)
     if _is_file(settings.depth):
@@ -82,8 +87,14 @@ def estimate(
         return read(
             given, settings.depth_kind, photo, guide
         ), f"The depth file {given.name} was given; it holds {kind}."
-    from diorama.depth import network
+    from diorama.depth import embedded, network
 
+    if settings.depth == EMBEDDED:
+        found, what = embedded.read(photo, guide, settings)
+        return found, f"The depth that the photo carries was asked for: {what}."
+    if settings.depth == "auto" and embedded.is_better(photo):
+        found, what = embedded.read(photo, guide, settings)
+        return found, f"The photo carries depth in metres, which is better than a network's guess: {what}."
     backend, reason, warnings = _choose(settings.depth, fetch, progress)
     try:
         depth = network.depth_map(backend, guide, settings, progress)

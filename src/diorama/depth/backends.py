@@ -103,6 +103,10 @@ def models() -> list[ModelInfo]:
     return [ModelInfo(b.name, is_here(b), b.licence, _size(b), b.note) for b in (*BACKENDS, *_local())]
 
 
+EMBEDDED = "embedded"
+"""The name of the depth that the photo itself carries: no backend, since not every photo has it."""
+
+
 def find(name: str) -> Backend:
     """The backend of that name, or of an ONNX file's path.
 
@@ -118,8 +122,8 @@ def find(name: str) -> Backend:
             return backend
     raise UnknownModelError(
         f"There is no depth backend named '{name}'.",
-        hint=f"There are: auto, {', '.join(b.name for b in known)}, hub:OWNER/NAME, depth files such as depth.npy, "
-        "and networks such as model.onnx with their contract model.json.",
+        hint=f"There are: auto, {EMBEDDED}, {', '.join(b.name for b in known)}, hub:OWNER/NAME, "
+        "depth files such as depth.npy, and networks such as model.onnx with their contract model.json.",
     )
 
 

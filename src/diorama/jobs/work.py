@@ -181,7 +181,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
 
 
 def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
-    camera = scene.camera
+    camera, carried = scene.camera, scene.photo.embedded
     numbers = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy", "width", "height", "fov_x", "source")}
     return {
         "step": step,
@@ -201,6 +201,7 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
         ],
         "warnings": list(scene.warnings),
         "camera": numbers,
+        "carried": None if carried is None else f"{carried.origin}, {carried.size[0]} x {carried.size[1]}",
         "units": scene.units,
         "triangles": sum(len(mesh.faces) for mesh in scene.meshes),
         "points": len(scene.points),
