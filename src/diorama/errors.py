@@ -13,6 +13,7 @@
     │   ├── UnknownModelError      no backend or weights of that name          exit 2, HTTP 422
     │   ├── WeightsMissingError    weights are not in the cache                exit 3, HTTP 503
     │   ├── DownloadError          weights could not be fetched                exit 3, HTTP 503
+    │   ├── LicenceError           a licence has to be accepted first          exit 3, HTTP 503
     │   └── WeightsCorruptError    bytes differ from the catalogue's hash      exit 3, HTTP 503
     ├── StorageError               the disk is full or refuses                 exit 4, HTTP 507
     ├── JobError                   a web job can't do that                     exit 5, HTTP 409
@@ -118,6 +119,10 @@ class WeightsMissingError(ModelError):
 
 class DownloadError(ModelError):
     """The weights could not be fetched."""
+
+
+class LicenceError(ModelError):
+    """The weights' licence restricts their use, and nobody has accepted it."""
 
 
 class WeightsCorruptError(ModelError):

@@ -14,6 +14,7 @@ import typer
 from diorama import __version__
 from diorama.cli import account
 from diorama.cli.group import EXIT_CODES, Group
+from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
 from diorama.cli.options import command
 from diorama.cli.talk import Talk
@@ -97,9 +98,12 @@ def make(
     advisor: Annotated[str, typer.Option(metavar="NAME", help="Who is asked about the picture; off: nobody.")] = "off",
     texture: Annotated[str, typer.Option(metavar="NAME", help="What is done to the texture; off: nothing.")] = "off",
     explain: Annotated[bool, typer.Option("--explain", help="Say what ran, why, and how long it took.")] = False,
+    accept_licence: AcceptLicence = False,
 ) -> None:
     """Make a 3D scene from a photo."""
     from diorama import export, pipeline, weights
+
+    _accept(accept_licence)
 
     _check_choice("--advisor", advisor, ADVISORS)
     _check_choice("--texture", texture, TEXTURES)
@@ -128,6 +132,13 @@ def make(
         account.explain(talk, scene)
     sentences = [f"{f['path']}: {f['label']}, {account.size(f['bytes'])}" for f in files]
     talk.result(account.scene_values(scene, files, seconds), [*sentences, account.summary(scene, seconds)])
+
+
+def _accept(licence: bool) -> None:
+    if licence:
+        from diorama.weights import hub
+
+        hub.accept_licences()
 
 
 def _step(until: str | None) -> Any:
@@ -204,6 +215,7 @@ def depth(
     ],
     talk: Talk,
     settings: Settings,
+    accept_licence: AcceptLicence = False,
 ) -> None:
     """Estimate inverse depth: as high and wide as the photo, larger is nearer, 0 is infinitely far."""
     from diorama import depth as backends
@@ -211,6 +223,7 @@ def depth(
     from diorama import photo as photos
     from diorama.export.depthmap import DEPTH_FORMATS, write_depth
 
+    _accept(accept_licence)
     if output.suffix.lower() not in DEPTH_FORMATS:
         raise FormatError(f"Depth can't be written as '{output.name}'.", hint=f"Use {', '.join(DEPTH_FORMATS)}.")
     _check_outputs([output], [photo, Path(settings.depth)])
