@@ -177,8 +177,8 @@ def _highlighted(scene: Scene) -> Scene:
     if scale < 1:
         size = max(1, round(texture.shape[1] * scale)), max(1, round(texture.shape[0] * scale))
         texture = np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    coloured = (1 - HIGHLIGHT_SHARE) * texture + HIGHLIGHT_SHARE * np.array(HIGHLIGHT)
-    both = np.concatenate([texture, np.round(coloured).astype(np.uint8)])
+    shades = np.arange(256)[:, None] * (1 - HIGHLIGHT_SHARE) + HIGHLIGHT_SHARE * np.array(HIGHLIGHT)
+    both = np.concatenate([texture, cv2.LUT(texture, np.round(shades).astype(np.uint8)[None])])
 
     def placed(mesh: Mesh) -> Mesh:
         half = np.array([1, 0.5], np.float32)
