@@ -78,7 +78,8 @@ def make(
             show_default=False,
             help=(
                 "File to write; its ending says the format: .glb, .diorama (the whole scene, to go on with), "
-                ".ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .coco.json (segments) or .annotated.png "
+                ".obj.zip, .ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .exr (depth), .normals.png, "
+                ".coco.json (segments) or .annotated.png "
                 "(segments drawn on the photo). May be given several times."
             ),
         ),
@@ -210,7 +211,7 @@ def depth(
             "-o",
             metavar="OUT",
             show_default=False,
-            help=("File to write: .npy or .npz (float32), .png (16 bits) or .pfm."),
+            help=("File to write: .npy or .npz (float32), .png (16 bits), .pfm or .exr."),
         ),
     ],
     talk: Talk,

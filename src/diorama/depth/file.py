@@ -45,7 +45,7 @@ def read(path: Path, kind: DepthKind, photo: Photo, guide: Photo) -> DepthMap:
     Raises:
         DepthFileError: it can't be read, doesn't have the photo's shape, or measured nothing.
     """
-    values = load(path)
+    values = load(path, kind)
     _check_aspect(path, values.shape, photo)
     inverse, measured = _inverse(values, kind)
     if not measured.any():
