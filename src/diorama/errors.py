@@ -6,6 +6,7 @@
     │   │   ├── PhotoFormatError   not a format that Diorama reads             exit 2, HTTP 415
     │   │   └── PhotoTooLargeError over the limit in bytes or pixels           exit 2, HTTP 413
     │   ├── DepthFileError         a depth file can't be used                  exit 2, HTTP 422
+    │   ├── CorrectionError        a brush stroke can't be used                exit 2, HTTP 422
     │   ├── SettingsError          a setting is unknown or out of its range    exit 2, HTTP 422
     │   ├── SceneFileError         a .diorama bundle is damaged                exit 2, HTTP 422
     │   └── FormatError            the output's ending is no known format      exit 2, HTTP 422
@@ -85,6 +86,10 @@ class PhotoTooLargeError(PhotoError):
 
 class DepthFileError(InputError):
     """A depth file can't be read or doesn't fit its photo."""
+
+
+class CorrectionError(InputError):
+    """A stroke that corrects the depth, or a file of them, can't be used."""
 
 
 class SettingsError(InputError):

@@ -27,6 +27,7 @@ from diorama.arrays import Float32 as Float32
 from diorama.arrays import Int32 as Int32
 from diorama.arrays import UInt8 as UInt8
 from diorama.arrays import check
+from diorama.corrections import Correction as Correction
 from diorama.segments import Segment as Segment
 from diorama.segments import SegmentEdit as SegmentEdit
 from diorama.segments import SegmentKind as SegmentKind
@@ -165,22 +166,39 @@ class Photo:
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """Where neighbouring pixels belong to different surfaces: found once, shared by mesh, segments and layers."""
+
+    right: Bool  # (H, W - 1); [y, x]: between (y, x) and (y, x + 1)
+    down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
+
+    def __post_init__(self) -> None:
+        check(self.right, "right", np.bool_, None, None)
+        check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
+
+
+@dataclass(frozen=True)
 class DepthMap:
     """Inverse depth for every pixel of a picture of the camera's size."""
 
-    inverse_depth: Float32  # (H, W), finite, >= 0; 0 = infinitely far. relative: 0..1
+    inverse_depth: Float32  # (H, W), finite, >= 0; 0 = infinitely far. relative: 0..1; corrected, it may pass 1
     scale: DepthScale
     camera: Camera
     model: str  # the backend's name
     valid: Bool | None = None  # (H, W); False: not measured, the value was filled in. None: all valid
     sky: Bool | None = None  # (H, W); True: at infinity (inverse depth 0). None: not looked for
     warnings: tuple[str, ...] = ()
+    cut: Cuts | None = None  # links that a person cut, whatever the depth says. None: none
+    joined: Cuts | None = None  # links that a person joined
 
     def __post_init__(self) -> None:
         check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
         for name in ("valid", "sky"):
             if getattr(self, name) is not None:
                 check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
+        for links in (self.cut, self.joined):
+            if links is not None and (links.right.shape[0], links.down.shape[1]) != self.inverse_depth.shape:
+                raise ValueError("cut and joined links must be those of the map's pixels")
         if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
             raise ValueError("inverse depth must be finite and not negative")
 
@@ -225,18 +243,6 @@ class PointCloud:
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.mask))
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """Where neighbouring pixels belong to different surfaces: found once, shared by mesh, segments and layers."""
-
-    right: Bool  # (H, W - 1); [y, x]: between (y, x) and (y, x + 1)
-    down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
-
-    def __post_init__(self) -> None:
-        check(self.right, "right", np.bool_, None, None)
-        check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
 
 
 @dataclass(frozen=True)
