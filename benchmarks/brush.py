@@ -6,8 +6,8 @@
 
 Each stroke is one that somebody who knows the scene would paint: where the depth is most wrong a short straight stroke
 on the thing that is wrong, "nearer" or "farther", by as much as it is wrong there, rounded to 5 % of the range. The
-true disparity is used for nothing else. Wrong order, Pearson and nrmse are those of `depth.py`; ms is a stroke's solve
-on the reduced grid, and all strokes at the photo's size. Exits with 1 where the wrong order falls by less than a
+true disparity is used for nothing else. Wrong order, Pearson and nrmse are those of `depth.py`; ms is what
+all strokes together take, at the photo's size. Exits with 1 where the wrong order falls by less than a
 quarter over all pairs.
 """
 
@@ -22,8 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from depth import motorcycle, score, stereo_pairs
 
+from depth import motorcycle, score, stereo_pairs
 from diorama import depth
 from diorama.depth.correct import correct
 from diorama.settings import Settings
@@ -135,8 +135,14 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="DIR", help="also write the strokes as corrections files")
     arguments = parser.parse_args()
     pairs = motorcycle() if arguments.folder is None else stereo_pairs(arguments.folder)
-    names = ["Motorcycle"] if arguments.folder is None else sorted(p.parent.name for p in arguments.folder.glob("*/left.png"))
-    print("| pair | strokes | wrong order | after | less by | Pearson | after | nrmse | after | ms, size |\n|---|" + "---:|" * 9)
+    names = (
+        ["Motorcycle"]
+        if arguments.folder is None
+        else sorted(p.parent.name for p in arguments.folder.glob("*/left.png"))
+    )
+    print(
+        "| pair | strokes | wrong order | after | less by | Pearson | after | nrmse | after | ms |\n|---|" + "---:|" * 9
+    )
     wrong_before, wrong_after = [], []
     for name, (rgb, disparity) in zip(names, pairs, strict=True):
         photo = Photo(rgb, Camera.assumed(rgb.shape[1], rgb.shape[0])).fitted(LARGEST_PAIR)

@@ -18,7 +18,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diorama"
 
-FOUNDATION = ["errors", "atomic", "settings", "arrays", "segments", "types", "download", "weights", "networks", "cuts"]
+FOUNDATION = [
+    "errors",
+    "atomic",
+    "settings",
+    "arrays",
+    "segments",
+    "corrections",
+    "types",
+    "download",
+    "weights",
+    "networks",
+    "cuts",
+]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
 
 STAGES = 1

@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from diorama import __version__, atomic, records
-from diorama.errors import SceneFileError, SettingsError
+from diorama.corrections import MOST_CORRECTIONS, parse_all
+from diorama.errors import CorrectionError, SceneFileError, SettingsError
 from diorama.records import DamagedError
 from diorama.settings import Settings
 from diorama.types import Layered, Scene, StageReport, Step
@@ -86,6 +87,7 @@ class _Manifest(BaseModel):
     versions: dict[str, str]
     links: dict[str, str]
     sha256: dict[str, str]
+    corrections: tuple[dict[str, Any], ...] = Field((), max_length=MOST_CORRECTIONS)
 
 
 # ---- one stage, one folder -------------------------------------------------------------------------------------
@@ -274,11 +276,11 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
     # A setting that this version doesn't know changes nothing in what was made.
     known = {name: value for name, value in manifest.settings.items() if name in Settings.model_fields}
     try:
-        settings = Settings.parse(known)
-    except SettingsError as error:
+        settings, strokes = Settings.parse(known), parse_all(manifest.corrections)
+    except (SettingsError, CorrectionError) as error:
         raise DamagedError(error.message) from error
-    report = manifest.report
-    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, report, segments, atlas, imagined)
+    made = photo, depth, points, cuts, meshes
+    return Scene(manifest.step, *made, settings, manifest.report, segments, atlas, imagined, strokes)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -317,6 +319,7 @@ def _manifest_json(scene: Scene, links: dict[str, str], hashes: dict[str, str]) 
             "versions": {"diorama": __version__, "numpy": np.__version__, "python": platform.python_version()},
             "links": links,
             "sha256": hashes,
+            "corrections": [stroke.to_json() for stroke in scene.corrections],
         }
     )
 

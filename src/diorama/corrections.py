@@ -113,14 +113,14 @@ def parse(values: object, *, number: int = 1) -> Correction:
     names = [field.name for field in fields(Correction)]
     try:
         if not isinstance(values, Mapping):
-            raise ValueError("a stroke is an object")  # noqa: TRY004 - one sentence for all that is wrong
+            raise ValueError("a stroke is an object")
         if unknown := sorted(set(values) - set(names)):
             raise ValueError(f"there is no field {unknown[0]!r}")
         if missing := sorted({"kind", "points"} - set(values)):
             raise ValueError(f"{missing[0]!r} is missing")
         points = values["points"]
         if not isinstance(points, (list, tuple)):
-            raise ValueError("'points' is a list of [x, y]")  # noqa: TRY004
+            raise ValueError("'points' is a list of [x, y]")
         radius, strength, here = values.get("radius"), values.get("strength"), values.get("here")
         return Correction(
             str(values["kind"]),  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The steps from a photo to a scene, stage by stage.
 
     bytes -> Photo -> DepthMap -> PointCloud -> Cuts, Mesh        step 2, "original"
+                      (corrected)
                                   Segments -> Layered             step 3, "enhanced"
 
 Each stage is one function from the records before it to its own. With `Checkpoints` every finished stage is kept under
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -21,10 +22,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import numpy as np
 
 from diorama import networks
+from diorama.corrections import parse_all
 from diorama.errors import ModelError, SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
 from diorama.types import (
     Bool,
+    Correction,
     Cuts,
     DepthMap,
     Float32,
@@ -53,12 +56,21 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = {"photo": 3, "depth": 2, "points": 1, "mesh": 2, "segments": 1, "layers": 3}
+STAGE_VERSIONS: dict[StageName, int] = {
+    "photo": 3,
+    "depth": 2,
+    "corrections": 1,
+    "points": 1,
+    "mesh": 2,
+    "segments": 1,
+    "layers": 3,
+}
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
     "photo": "Reading the photo",
     "depth": "Estimating depth",
+    "corrections": "Correcting the depth",
     "points": "Placing the points in space",
     "mesh": "Building the mesh",
     "segments": "Finding the things in the photo",
@@ -84,8 +96,18 @@ class _Run:
         self.key = ""
         self.report: list[StageReport] = []
 
-    def stage(self, name: StageName, salt: str, make: Callable[[], tuple[T, str, str, tuple[str, ...]]]) -> T:
-        """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings."""
+    def stage(
+        self,
+        name: StageName,
+        salt: str,
+        make: Callable[[], tuple[T, str, str, tuple[str, ...]]],
+        given: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings.
+
+        Args:
+            given: what the report lists beside the stage's settings.
+        """
         self.key = _key(self.key, name, salt, self.settings)
         self.progress(name, 0.0, STAGE_MESSAGES[name])
         kept = self.checkpoints.load(name, self.key) if self.checkpoints else None
@@ -98,7 +120,8 @@ class _Run:
             seconds = round(time.perf_counter() - start, 4)
             said = warnings + tuple(warning for warning in seen.warnings if warning not in warnings)
             ran_on = ", ".join(seen.providers)
-            report = StageReport(name, backend, reason, seconds, self.settings.of_stage(name), said, ran_on)
+            listed = {**self.settings.of_stage(name), **(given or {})}
+            report = StageReport(name, backend, reason, seconds, listed, said, ran_on)
             if self.checkpoints:
                 self.checkpoints.save(name, self.key, record, report)
         self.report.append(report)
@@ -115,6 +138,7 @@ def make(
     progress: Progress | None = None,
     checkpoints: CheckpointStore | None = None,
     edits: Edits = (),
+    corrections: Iterable[Correction | Mapping[str, Any]] = (),
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -126,9 +150,10 @@ def make(
         progress: called as stages go on.
         checkpoints: where finished stages are kept and looked for.
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
+        corrections: strokes that correct the depth, in order; as records or as in a corrections file.
 
     Raises:
-        InputError: the photo, a depth file or a setting can't be used.
+        InputError: the photo, a depth file, a setting or a correction can't be used.
         ModelError: the depth model that was asked for can't run.
         StorageError: a checkpoint can't be written.
     """
@@ -137,6 +162,7 @@ def make(
         raise SettingsError(
             f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
         )
+    strokes = parse_all(corrections)
     run = _Run(settings, progress, checkpoints)
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
     full = _Once(lambda: _read(source, settings))
@@ -144,10 +170,14 @@ def make(
     depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
     if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo
         photo = replace(photo, camera=depth.camera.resized(photo.width, photo.height))
+    if strokes:
+        listed = {"corrections": [stroke.to_json() for stroke in strokes]}
+        depth = run.stage("corrections", json.dumps(listed), lambda: _corrected(depth, photo, strokes), listed)
     points = run.stage("points", "", lambda: _points(depth, photo, settings))
-    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
+    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, depth, settings))
     if (until or STEPS[-1]) == "original":
-        return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
+        report = tuple(run.report)
+        return Scene("original", photo, depth, points, cuts, meshes, settings, report, corrections=strokes)
     segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings, fetch, run.progress))
     chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
     segments, said = _edited(segments, chosen, points)
@@ -168,6 +198,7 @@ def make(
         segments,
         layered.atlas,
         layered.imagined,
+        strokes,
     )
 
 
@@ -200,6 +231,16 @@ def _depth(
     return result, result.model, reason, warnings
 
 
+def _corrected(
+    depth: DepthMap, photo: Photo, strokes: tuple[Correction, ...]
+) -> tuple[DepthMap, str, str, tuple[str, ...]]:
+    from diorama.depth.correct import correct
+
+    kinds = [stroke.kind for stroke in strokes]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return correct(depth, photo.rgb, strokes), "brush", f"Corrected by hand: {counts}.", ()
+
+
 def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
     from diorama.cuts import clean
     from diorama.points import unproject
@@ -208,11 +249,13 @@ def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointClo
     return points, "pinhole", "unprojected through the photo's camera", ()
 
 
-def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
-    from diorama.cuts import find_cuts
+def _mesh(
+    points: PointCloud, depth: DepthMap, settings: Settings
+) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
+    from diorama.cuts import by_hand, find_cuts
     from diorama.mesh import triangulate
 
-    cuts = find_cuts(points, settings)
+    cuts = by_hand(find_cuts(points, settings), depth)
     mesh, warnings = triangulate(points, cuts, settings.triangles)
     return (cuts, (mesh,)), "quadtree", "adaptive grid with cuts at depth edges", warnings
 
@@ -333,4 +376,4 @@ class _Once:
         return self._photo
 
 
-assert set(STAGE_MESSAGES) == set(STAGE_VERSIONS) == set(STAGE_NAMES)
+assert set(STAGE_MESSAGES) == set(STAGE_VERSIONS) == {*STAGE_NAMES, "corrections"}

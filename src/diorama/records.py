@@ -3,6 +3,8 @@
     photo    rgb.png [alpha.png]
              [embedded.npy [embedded_valid.npy]]  the depth that the file carried
     depth    inverse_depth.npy [valid.npy] [sky.npy]
+             [cut_right.npy cut_down.npy joined_right.npy joined_down.npy]  links by hand
+    corrections                                                   as depth: the corrected one
     points   z.npy rgb.png mask.npy [opaque.npy]
     mesh     right.npy down.npy (the cuts), and of each mesh, from 0:
              0.vertices.npy 0.faces.npy 0.uv.npy 0.normals.npy [0.alpha.npy]
@@ -243,6 +245,10 @@ def _pack_depth(depth: DepthMap) -> Packed:
     for name, mask in (("valid.npy", depth.valid), ("sky.npy", depth.sky)):
         if mask is not None:
             arrays[name] = np.packbits(mask, axis=1)
+    for name, links in (("cut", depth.cut), ("joined", depth.joined)):
+        if links is not None:
+            arrays[f"{name}_right.npy"] = np.packbits(links.right, axis=1)
+            arrays[f"{name}_down.npy"] = np.packbits(links.down, axis=1)
     return Packed(values, arrays)
 
 
@@ -252,7 +258,15 @@ def _unpack_depth(values: Mapping[str, Any], files: _Files) -> DepthMap:
     inverse = files.array("inverse_depth.npy", "<f4", *shape)
     valid = files.bits("valid.npy", *shape) if "valid.npy" in files.names else None
     sky = files.bits("sky.npy", *shape) if "sky.npy" in files.names else None
-    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings)
+    cut, joined = (_links(name, *shape, files) for name in ("cut", "joined"))
+    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings, cut, joined)
+
+
+def _links(name: str, height: int, width: int, files: _Files) -> Cuts | None:
+    if f"{name}_right.npy" not in files.names:
+        return None
+    right = files.bits(f"{name}_right.npy", height, width - 1)
+    return Cuts(right, files.bits(f"{name}_down.npy", height - 1, width))
 
 
 class _PointValues(_Values):
@@ -381,6 +395,7 @@ def _unpack_layers(values: Mapping[str, Any], files: _Files) -> Layered:
 _STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], _Files], Any]]] = {
     "photo": (_pack_photo, _unpack_photo),
     "depth": (_pack_depth, _unpack_depth),
+    "corrections": (_pack_depth, _unpack_depth),
     "points": (_pack_points, _unpack_points),
     "mesh": (_pack_mesh, _unpack_mesh),
     "segments": (_pack_segments, _unpack_segments),

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from diorama.errors import SettingsError
 
-StageName = Literal["photo", "depth", "points", "mesh", "segments", "layers"]
+StageName = Literal["photo", "depth", "corrections", "points", "mesh", "segments", "layers"]
 DepthKind = Literal["inverse", "metric"]
 Segmenter = Literal["auto", "regions", "mobile-sam"]
 
@@ -195,7 +195,8 @@ class Settings(BaseModel):
         }
 
 
-STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+STAGE_NAMES: tuple[StageName, ...] = tuple(name for name in get_args(StageName) if name != "corrections")
+"""The stages that always run, in order; "corrections", after "depth", runs where a person has corrected the depth."""
 
 STEP_STAGES: dict[str, tuple[StageName, ...]] = {
     "original": ("photo", "depth", "points", "mesh"),

@@ -313,6 +313,7 @@ class Scene:
     segments: Segments | None = None  # from step "enhanced" on
     atlas: UInt8 | None = None  # (H, W, 3), texture of the layered meshes; None: the photo is the texture
     imagined: float = 0.0  # area that was imagined, as a share of the photo's
+    corrections: tuple[Correction, ...] = ()  # by hand, of the depth map; it is the corrected one
 
     @property
     def texture(self) -> UInt8:

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from diorama.depth import seams
-from diorama.depth.strokes import DEPTH, GRID, Grid, influence, to_lab, trace
-from diorama.types import Bool, Correction, Cuts, DepthMap, Float32, UInt8
+from diorama.depth.strokes import DEPTH, Grid, influence, to_lab, trace
+from diorama.types import Bool, Correction, DepthMap, Float32, UInt8
 
 BAND = 256
 """Rows that are brought up at a time: it bounds the memory."""
@@ -67,7 +67,7 @@ def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction]) -> Depth
 
     Args:
         depth: (H, W) inverse depth; strengths are shares of its range, from the 2nd to the 98th percentile.
-        rgb: (H, W, 3), the photo at the same size.
+        rgb: (h, w, 3), the photo at any size.
         strokes: in the order in which they were painted.
 
     Returns:
@@ -77,6 +77,10 @@ def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction]) -> Depth
     """
     if not strokes:
         return depth
+    if rgb.shape[:2] != depth.shape:
+        shrinks = rgb.shape[0] >= depth.shape[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        rgb = np.asarray(cv2.resize(rgb, depth.shape[::-1], interpolation=how), np.uint8)
     span, floor = _range(depth)
     inverse = depth.inverse_depth / span
     edges = [(stroke, seams.find(stroke, rgb, inverse)) for stroke in strokes if stroke.kind in ("cut", "join")]
@@ -117,7 +121,9 @@ def _on_grid(grid: Grid, sky: Bool | None, strokes: Sequence[Correction]) -> _Ch
     change = _Change.none(grid.shape)
     own_sky = np.zeros(grid.shape, np.float32)
     if sky is not None:
-        own_sky = np.asarray(cv2.resize(np.float32(sky), (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        own_sky = np.asarray(
+            cv2.resize(sky.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA), np.float32
+        )
     now = grid
     for stroke in strokes:
         if stroke.kind in ("cut", "join"):
@@ -163,8 +169,11 @@ def _level_under(stroke: Correction, share: Float32, grid: Grid) -> float:
 
 
 def _plane(depth: Float32, share: Float32) -> Float32:
-    """(h, w): the plane through the part of the picture that `share` chooses. A plane in space has an inverse depth that is
-    linear in the picture. Cells far off it count little (weights 1 / distance: the least sum of distances)."""
+    """(h, w): the plane through the part of the picture that `share` chooses.
+
+    A plane in space has an inverse depth that is linear in the picture. Cells far off it count little (weights
+    1 / distance: the least sum of distances).
+    """
     y, x = np.nonzero(share > 0.05)
     values, weight = depth[y, x].astype(np.float64), share[y, x].astype(np.float64)
     height, width = depth.shape
@@ -231,4 +240,4 @@ def _upsampled(values: Float32, grid: Grid, rgb: UInt8, inverse: Float32, window
             weight = np.exp(-np.minimum(unlike, np.float32(20)))
             total += weight[..., None] * values[at]
             weights += weight
-    return total / weights[..., None]
+    return np.asarray(total / weights[..., None], np.float32)

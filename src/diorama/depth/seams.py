@@ -85,7 +85,9 @@ def find(stroke: Correction, rgb: UInt8, depth: Float32) -> Seam:
     near = (traced.distance <= _OUTER * traced.radius) & (traced.side != 0)
     sure = near & (traced.distance >= _MIDDLE * traced.radius)
     markers = np.where(sure, np.where(traced.side < 0, 1, 2), 0)
-    labels = watershed(_steps(rgb[traced.window], depth[traced.window]), markers, mask=near)
+    labels = watershed(  # type: ignore[no-untyped-call]
+        _steps(rgb[traced.window], depth[traced.window]), markers, mask=near
+    )
     return Seam(stroke.kind, 1.0, traced, labels == 1, labels == 2)
 
 
