@@ -21,6 +21,9 @@ from PIL import Image, ImageDraw
 
 from diorama.errors import PhotoError, PhotoFormatError, PhotoTooLargeError
 
+LANDSCAPE = Path(__file__).parent / "pictures" / "landscape.heic"
+"""`picture()` as made by heif-enc, so that the corpus needs no program."""
+
 WIDTH, HEIGHT = 96, 64
 CORNERS = {"top left": (200, 40, 40), "top right": (40, 170, 60), "bottom left": (50, 60, 200)}
 """Colours of three corners of `picture`: where they are says how the picture was turned."""
@@ -122,6 +125,12 @@ def zip_bomb() -> bytes:
     return buffer.getvalue()
 
 
+def _laughs() -> bytes:
+    """XML whose entities unfold to 10^9 of them."""
+    names = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10 if i else "ha"}">' for i in range(10))
+    return f"<!DOCTYPE a [{names}]><a>&l9;</a>".encode()
+
+
 def _xyz(values: npt.ArrayLike) -> bytes:
     return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(v * 65536)) for v in np.asarray(values, float))
 
@@ -167,6 +176,19 @@ WIDE_GAMUT = icc_profile(  # the primaries and gamma of Adobe RGB (1998)
 )
 
 
+def xmp_jpeg(jpeg: bytes, packet: bytes) -> bytes:
+    """A JPEG with an XMP segment."""
+    segment = b"http://ns.adobe.com/xap/1.0/\0" + packet
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
+def heic_of_size(width: int, height: int) -> bytes:
+    """A HEIC whose header claims another size than its picture has."""
+    data = LANDSCAPE.read_bytes()
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", width, height) + data[at + 8 :]
+
+
 def _photos_in_awkward_coats() -> list[BadInput]:
     rgb = picture()
     image = Image.fromarray(rgb)
@@ -209,6 +231,13 @@ def _photos_in_awkward_coats() -> list[BadInput]:
         BadInput("bmp", "old.bmp", encoded(image, "BMP")),
         BadInput("wrong-ending", "really-a-png.jpg", encoded(image, "PNG")),
         BadInput("no-ending", "photo", encoded(image, "WEBP", lossless=True)),
+        BadInput("heic", "phone.heic", LANDSCAPE.read_bytes()),
+        BadInput("heic-as-jpg", "shared.jpg", LANDSCAPE.read_bytes()),
+        BadInput("avif", "web.avif", encoded(image, "AVIF", quality=90)),
+        BadInput("avif-turned", "turned.avif", encoded(image, "AVIF", quality=90, exif=exif), size=(HEIGHT, WIDTH)),
+        BadInput("avif-animated", "waving.avif", encoded(frames[0], "AVIF", **animation), warning="first"),
+        BadInput("xmp-damaged", "notes.jpg", xmp_jpeg(encoded(image, "JPEG"), b"<x:xmpmeta><"), warning="XMP"),
+        BadInput("xmp-bomb", "laughs.jpg", xmp_jpeg(encoded(image, "JPEG"), _laughs()), warning="XMP"),
         BadInput("odd-name", "naïve – 写真 \U0001f600 'q' .png", encoded(image, "PNG")),
     ]  # fmt: skip
 
@@ -218,6 +247,12 @@ def _refused() -> list[BadInput]:
     jpeg = encoded(image, "JPEG", quality=95)
     flood = jpeg.replace(struct.pack(">HH", 192, 256), struct.pack(">HH", 65_000, 65_000), 1)
     clear = Image.new("RGBA", (WIDTH, HEIGHT), (10, 20, 30, 0))
+    heic, avif = LANDSCAPE.read_bytes(), encoded(image, "AVIF", quality=90)
+    items = heic.index(b"iinf") + 8
+    many = heic[:items] + b"\xff\xff" + heic[items + 2 :]
+    large_avif = avif.replace(struct.pack(">II", 256, 192), struct.pack(">II", 65_000, 65_000), 1)
+    pano = b'<a xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" GPano:ProjectionType="equirectangular"/>'
+    film = struct.pack(">I", 24) + b"ftypmp42\0\0\0\0isommp42" + bytes(400)
     return [
         BadInput("png-bomb", "bomb.png", png_bomb(), PhotoTooLargeError),
         BadInput("png-profile-bomb", "profile.png", png_profile_bomb(), PhotoError),
@@ -230,6 +265,15 @@ def _refused() -> list[BadInput]:
         BadInput("zip-bomb", "archive.jpg", zip_bomb(), PhotoFormatError),
         BadInput("svg", "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', PhotoFormatError),
         BadInput("postscript", "script.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", PhotoFormatError),
+        BadInput("heic-truncated", "cut.heic", heic[: len(heic) // 2], PhotoError),
+        BadInput("heic-header-only", "head.heic", heic[:90], PhotoError),
+        BadInput("heic-absurd-size", "huge.heic", heic_of_size(60_000, 60_000), PhotoTooLargeError),
+        BadInput("heic-no-size", "none.heic", heic_of_size(0, 0), PhotoError),
+        BadInput("heic-many-items", "many.heic", many, PhotoError),
+        BadInput("avif-truncated", "cut.avif", avif[: len(avif) // 2], PhotoError),
+        BadInput("avif-absurd-size", "huge.avif", large_avif, PhotoTooLargeError),
+        BadInput("film", "film.mp4", film, PhotoFormatError),
+        BadInput("panorama", "round.jpg", xmp_jpeg(jpeg, pano), PhotoError),
         BadInput("empty", "empty.jpg", b"", PhotoError),
         BadInput("one-byte", "byte.png", b"\x89", PhotoFormatError),
         BadInput("all-transparent", "nothing.png", encoded(clear, "PNG"), PhotoError),

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+import bad_inputs
 import browsing
+import phone_files
 from browsing import (
     READY_MS,
     canvas,
@@ -365,6 +368,27 @@ def test_the_field_of_view_can_be_corrected(address: str, browser: Browser, scen
         page.get_by_role("button", name="Set Field of view back to Automatic").click()
         page.get_by_role("button", name="Run again").click()
         page.get_by_text("55° wide, assumed").wait_for(timeout=READY_MS)
+
+
+def test_the_photos_own_depth_is_a_choice(address: str, browser: Browser, tmp_path: Path) -> None:
+    rgb = bad_inputs.picture(480, 360)
+    ramp = Image.fromarray(np.tile(np.linspace(0, 255, 384).astype(np.uint8), (288, 1)))
+    jpeg = bad_inputs.encoded(Image.fromarray(rgb), "JPEG", quality=92)
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(phone_files.gdepth_jpeg(jpeg, bad_inputs.encoded(ramp, "PNG"), 0.5, 4))
+    with watched(browser, address) as (page, _):
+        upload(page, path)
+        wait_for_scene(page)
+        assert job_of(page)["carried"] == "Android (GDepth), 384 x 288"
+        choice = page.get_by_label("Depth model")
+        assert choice.input_value() == "auto"
+        assert page.get_by_text("The photo carries depth in metres").first.is_visible()
+        choice.select_option(label="The photo's own: Android (GDepth), 384 x 288")
+        with page.expect_request("**/rerun") as sent:
+            page.get_by_role("button", name="Run again").click()
+        assert sent.value.post_data_json == {"step": "original", "settings": {"depth": "embedded"}}
+        wait_for_scene(page)
+        assert page.get_by_label("Depth model").input_value() == "embedded"
 
 
 def test_weights_that_came_later_are_offered(address: str, browser: Browser, scene: str) -> None:

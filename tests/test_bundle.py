@@ -32,6 +32,7 @@ from diorama.types import (
     Camera,
     Cuts,
     DepthMap,
+    EmbeddedDepth,
     Final,
     Layered,
     Mesh,
@@ -72,10 +73,27 @@ def masks(camera: Camera) -> st.SearchStrategy[np.ndarray]:
 
 
 @st.composite
+def carried(draw: st.DrawFn) -> EmbeddedDepth:
+    shape = draw(sizes), draw(sizes)
+    inverse = draw(hnp.arrays(np.float32, shape, elements=st.just(0.0) | numbers))
+    valid = draw(st.none() | hnp.arrays(np.bool_, shape))
+    return EmbeddedDepth(
+        inverse, draw(st.sampled_from(["relative", "metric"])), draw(words), valid, draw(st.booleans())
+    )
+
+
+@st.composite
+def links(draw: st.DrawFn, camera: Camera) -> Cuts:
+    grid = draw(masks(camera))
+    return Cuts(grid[:, 1:] != grid[:, :-1], grid[1:] != grid[:-1])
+
+
+@st.composite
 def photos(draw: st.DrawFn) -> Photo:
     camera = draw(cameras())
     alpha = draw(st.none() | pixels(camera))
-    return Photo(draw(pixels(camera, 3)), camera, alpha, draw(words), draw(words), tuple(draw(st.lists(words))))
+    values = draw(words), draw(words), tuple(draw(st.lists(words))), draw(st.none() | carried())
+    return Photo(draw(pixels(camera, 3)), camera, alpha, *values)
 
 
 @st.composite
@@ -83,7 +101,9 @@ def depths(draw: st.DrawFn) -> DepthMap:
     camera = draw(cameras())
     inverse = draw(hnp.arrays(np.float32, (camera.height, camera.width), elements=st.just(0.0) | numbers))
     valid, sky = draw(st.none() | masks(camera)), draw(st.none() | masks(camera))
-    return DepthMap(inverse, draw(st.sampled_from(["relative", "metric"])), camera, draw(words), valid, sky)
+    by_hand = draw(st.none() | links(camera)), draw(st.none() | links(camera))
+    scale = draw(st.sampled_from(["relative", "metric"]))
+    return DepthMap(inverse, scale, camera, draw(words), valid, sky, tuple(draw(st.lists(words))), *by_hand)
 
 
 @st.composite
@@ -95,9 +115,7 @@ def clouds(draw: st.DrawFn) -> PointCloud:
 
 @st.composite
 def meshes(draw: st.DrawFn) -> tuple[Cuts, tuple[Mesh, ...]]:
-    camera = draw(cameras())
-    grid = draw(masks(camera))
-    return Cuts(grid[:, 1:] != grid[:, :-1], grid[1:] != grid[:-1]), draw(pieces())
+    return draw(links(draw(cameras()))), draw(pieces())
 
 
 @st.composite
@@ -193,6 +211,7 @@ def tunings(draw: st.DrawFn) -> Tuning:
 RECORDS = {
     "photo": photos(),
     "depth": depths(),
+    "corrections": depths(),
     "points": clouds(),
     "mesh": meshes(),
     "segments": segmentations(),
@@ -219,8 +238,9 @@ def test_a_record_comes_back_to_the_last_bit(stage: str, data: st.DataObject) ->
 
 KEPT = {
     Camera: "fx fy cx cy width height source",
-    Photo: "rgb camera alpha name sha256 warnings",
-    DepthMap: "inverse_depth scale camera model valid sky warnings",
+    Photo: "rgb camera alpha name sha256 warnings embedded",
+    EmbeddedDepth: "inverse_depth scale origin valid along_rays",
+    DepthMap: "inverse_depth scale camera model valid sky warnings cut joined",
     PointCloud: "z rgb mask camera opaque",
     Cuts: "right down",
     Mesh: "vertices faces uv normals name alpha imagined segment",
@@ -228,7 +248,10 @@ KEPT = {
     Segments: "labels items",
     Layered: "atlas meshes imagined",
     StageReport: "stage backend reason seconds settings warnings provider",
-    Scene: ("step photo depth points cuts meshes settings report segments atlas imagined advice plan tuning outcomes"),
+    Scene: (
+        "step photo depth points cuts meshes settings report segments atlas imagined "
+        "corrections advice plan tuning outcomes"
+    ),
     Rebuilt: "points cuts layered",
     Textured: "atlas outcomes",
     Final: "layered outcomes",

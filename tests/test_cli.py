@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 import bad_inputs
 from bad_inputs import BadInput
-from diorama import __version__, cli, errors, export, weights
+from diorama import __version__, bundle, cli, errors, export, weights
 from diorama.cli import app
 from diorama.cli.group import EXIT_CODES
 from diorama.settings import Settings
@@ -333,6 +333,28 @@ def test_bad_inputs_are_refused(bad: BadInput, tmp_path: Path) -> None:
 
 
 # ---- depth -----------------------------------------------------------------------------------------------------
+
+
+def test_corrections_are_carried_out_and_kept(coffee: Path, tmp_path: Path) -> None:
+    strokes = tmp_path / "strokes.json"
+    painted = {"kind": "nearer", "points": [[0.4, 0.5], [0.6, 0.5]], "strength": 0.3}
+    strokes.write_text(json.dumps({"corrections": [painted]}))
+    small = ("--processing-size", "150", "--texture-size", "150", "--until", "original", "--json")
+    values = diorama("make", coffee, "-o", tmp_path / "a.diorama", "--corrections", strokes, *small).json
+    assert values["report"][2]["settings"]["corrections"][0]["points"] == painted["points"]
+    scene = tmp_path / "a.diorama"
+    again = diorama("make", coffee, "-o", tmp_path / "b.npy", "--corrections", scene, *small).json
+    assert again["report"][2] == values["report"][2] | {"seconds": again["report"][2]["seconds"]}
+    assert np.array_equal(np.load(tmp_path / "b.npy"), bundle.read(scene).depth.inverse_depth)
+    depths = [tmp_path / "plain.npy", tmp_path / "corrected.npy"]
+    for path, more in zip(depths, ((), ("--corrections", strokes)), strict=True):
+        assert diorama("depth", coffee, "-o", path, "--processing-size", "150", *more).code == 0
+    plain, corrected = (np.load(path) for path in depths)
+    assert (corrected - plain)[200, 300] > 0.1
+    strokes.write_text('[{"kind": "nearer"}]')
+    refused = diorama("make", coffee, "-o", tmp_path / "c.glb", "--corrections", strokes)
+    assert refused.code == 2
+    assert "Stroke 1 can't be used" in refused.err
 
 
 def test_depth_has_the_photos_size(coffee: Path, tmp_path: Path) -> None:

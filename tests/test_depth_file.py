@@ -359,7 +359,7 @@ def test_memory_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.Mo
         formats.load(tmp_path / "z.npy")
 
 
-@pytest.mark.parametrize("name", ["z.exr", "folder/z", "z.jpg"])
+@pytest.mark.parametrize("name", ["z.hdr", "folder/z", "z.jpg"])
 def test_endings_that_are_not_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / name).write_bytes(b"x")

@@ -299,8 +299,8 @@ def test_a_scene_at_infinity_is_written(ending: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_depth_ending(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"d\.exr") as caught:
-        export.write_depth(tiny_scene().depth, (24, 16), tmp_path / "d.exr")
+    with pytest.raises(FormatError, match=r"d\.hdr") as caught:
+        export.write_depth(tiny_scene().depth, (24, 16), tmp_path / "d.hdr")
     assert ".npz" in caught.value.hint
 
 

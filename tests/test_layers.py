@@ -25,6 +25,7 @@ FOUNDATION = [
     "arrays",
     "measures",
     "segments",
+    "corrections",
     "advice",
     "types",
     "download",
@@ -35,11 +36,24 @@ FOUNDATION = [
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
 
 STAGES = 1
-ABOVE = {"optimize": 2, "final": 3, "pipeline": 4, "jobs": 5, "server": 6, "cli": 7, "__main__": 8, "__init__": 8}
+ABOVE = {
+    "optimize": 2,
+    "enhanced": 3,
+    "final": 3,
+    "pipeline": 4,
+    "jobs": 5,
+    "server": 6,
+    "cli": 7,
+    "__main__": 8,
+    "__init__": 8,
+}
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
 
 FAMILIES = {
-    **dict.fromkeys(["colour", "lens", "photo"], "photo"),
+    **dict.fromkeys(
+        ["boxes", "colour", "decoding", "embedded", "exif", "heif", "jxl", "lens", "photo", "projection", "xmp"],
+        "photo",
+    ),
     **dict.fromkeys(["atlas", "corners", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
     **dict.fromkeys(["records", "stage_files", "bundle", "export"], "files"),
 }

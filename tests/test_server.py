@@ -109,10 +109,12 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
 def test_every_file_is_there_and_is_what_it_says(client: TestClient, made: dict[str, Any]) -> None:
     names = {file["name"].split("/")[1]: file for file in made["files"]}
     shown = {"photo.jpg", "depth.jpg", "thumbnail.jpg", "points_preview.ply"}
-    downloads = {"scene.glb", "points.ply", "mesh.ply", "depth.png", "depth.npy", "scene.diorama"}
+    downloads = {"scene.glb", "scene.obj.zip", "points.ply", "mesh.ply", "depth.png", "depth.npy", "depth.exr"}
+    downloads |= {"normals.png", "scene.diorama"}
     assert {name for name, file in names.items() if not file["download"]} == shown
     assert {name for name, file in names.items() if file["download"]} == downloads
     beginnings = {"jpg": b"\xff\xd8", "ply": b"ply\n", "glb": b"glTF", "png": b"\x89PNG", "npy": b"\x93NUMPY"}
+    beginnings |= {"zip": b"PK", "exr": b"\x76\x2f\x31\x01"}
     for name, file in names.items():
         answer = client.get(file["url"])
         assert answer.status_code == 200
@@ -265,7 +267,10 @@ def test_depth_is_a_models_name_and_never_a_path(client: TestClient, made: dict[
 # ---- what is refused -------------------------------------------------------------------------------------------
 
 
-AT_ONCE = {"png-bomb", "jpeg-flood", "text-as-jpg", "html-as-png", "zip-bomb", "svg", "postscript", "empty", "one-byte"}
+AT_ONCE = {
+    *("png-bomb", "jpeg-flood", "text-as-jpg", "html-as-png", "zip-bomb", "svg", "postscript", "empty", "one-byte"),
+    *("heic-absurd-size", "heic-no-size", "avif-absurd-size", "film"),
+}
 """What the first bytes give away; the rest is found by the worker that decodes it."""
 
 

@@ -51,8 +51,13 @@ def encoded(file_format: str, **options: Any) -> bytes:
         encoded("WEBP"),
         encoded("WEBP", lossless=True),
         encoded("WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+        encoded("AVIF"),
+        bad_inputs.heic_of_size(*SIZE),
     ],
-    ids=["png", "gif", "bmp", "jpeg", "progressive", "long header", "webp", "webp lossless", "webp extended"],
+    ids=[
+        *("png", "gif", "bmp", "jpeg", "progressive", "long header", "webp", "webp lossless", "webp extended"),
+        *("avif", "heic"),
+    ],
 )
 def test_the_size_is_the_headers(data: bytes) -> None:
     assert header.pixel_size(io.BytesIO(data)) == SIZE
@@ -80,7 +85,10 @@ def test_no_size_is_no_error(data: bytes) -> None:
     assert header.pixel_size(io.BytesIO(data)) is None
 
 
-@given(st.sampled_from([b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"\xff\xd8", b""]), st.binary(max_size=400))
+@given(
+    st.sampled_from([b"\x89PNG", b"GIF8", b"BM", b"RIFF", b"\xff\xd8", b"\0\0\0\x18ftypheic", b""]),
+    st.binary(max_size=400),
+)
 def test_any_bytes_have_a_size_or_none(magic: bytes, data: bytes) -> None:
     size = header.pixel_size(io.BytesIO(magic + data))
     assert size is None or all(side >= 0 for side in size)

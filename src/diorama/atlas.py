@@ -115,16 +115,23 @@ def _visible_panel(grid: UInt8, repainted: Bool, photo: Photo, depth: LayeredDep
     matrix = np.array([[fx, 0, margin * sx + 0.5 * fx - 0.5], [0, fy, margin * sy + 0.5 * fy - 0.5]])
     source = photo.rgb if fx > 0.99 else cv2.GaussianBlur(photo.rgb, (0, 0), 0.35 / fx)
     cv2.warpAffine(source, matrix, size, dst=sharp, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
-    soft = cv2.resize(repainted.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)[..., None]
-    return np.asarray(np.round(soft * panel + (1 - soft) * sharp), np.uint8)
+    soft = np.asarray(cv2.resize(repainted.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
+    where = soft > 0
+    share = soft[where][:, None]
+    sharp[where] = np.round(share * panel[where] + (1 - share) * sharp[where]).astype(np.uint8)
+    return sharp
 
 
 def _padded_out(panel: UInt8, there: Bool) -> UInt8:
     """What the panel doesn't show takes the colour of the nearest part that it does."""
-    from scipy import ndimage
+    import cv2
 
-    nearest = ndimage.distance_transform_edt(~there, return_distances=False, return_indices=True)
-    return np.ascontiguousarray(panel[tuple(nearest)])
+    _, labels = cv2.distanceTransformWithLabels(
+        (~there).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    colours = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    colours[labels[there]] = panel[there]
+    return np.ascontiguousarray(colours[labels])
 
 
 def _backdrop_panel(panel: UInt8, depth: LayeredDepth) -> UInt8:

@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from diorama import __version__, atomic, records
-from diorama.errors import SceneFileError, SettingsError
+from diorama.corrections import MOST_CORRECTIONS, parse_all
+from diorama.errors import CorrectionError, SceneFileError, SettingsError
 from diorama.settings import Settings
 from diorama.stage_files import DamagedError, encode
 from diorama.types import Final, Layered, Scene, StageReport, Step
@@ -87,6 +88,7 @@ class _Manifest(BaseModel):
     versions: dict[str, str]
     links: dict[str, str]
     sha256: dict[str, str]
+    corrections: tuple[dict[str, Any], ...] = Field((), max_length=MOST_CORRECTIONS)
 
 
 # ---- one stage, one folder -------------------------------------------------------------------------------------
@@ -282,12 +284,11 @@ def _read_scene(archive: zipfile.ZipFile) -> Scene:
     # A setting that this version doesn't know changes nothing in what was made.
     known = {name: value for name, value in manifest.settings.items() if name in Settings.model_fields}
     try:
-        settings = Settings.parse(known)
-    except SettingsError as error:
+        settings, strokes = Settings.parse(known), parse_all(manifest.corrections)
+    except (SettingsError, CorrectionError) as error:
         raise DamagedError(error.message) from error
-    report = manifest.report
-    made = (segments, atlas, imagined, advice, plan, tuning, outcomes)
-    return Scene(manifest.step, photo, depth, points, cuts, meshes, settings, report, *made)
+    made = photo, depth, points, cuts, meshes, settings, manifest.report, segments, atlas, imagined, strokes
+    return Scene(manifest.step, *made, advice, plan, tuning, outcomes)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -326,6 +327,7 @@ def _manifest_json(scene: Scene, links: dict[str, str], hashes: dict[str, str]) 
             "versions": {"diorama": __version__, "numpy": np.__version__, "python": platform.python_version()},
             "links": links,
             "sha256": hashes,
+            "corrections": [stroke.to_json() for stroke in scene.corrections],
         }
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from diorama.settings import Settings
-from diorama.types import Bool, Cuts, Float32, Int32, PointCloud
+from diorama.types import Bool, Cuts, DepthMap, Float32, Int32, PointCloud
 
 MIN_LENGTH = 8
 """Shortest chain of cut links that is kept (3d-photo-inpainting, Shih et al. 2020, drops edges under 12 px)."""
@@ -40,6 +40,16 @@ def find_cuts(points: PointCloud, settings: Settings) -> Cuts:
         right |= points.opaque[:, 1:] != points.opaque[:, :-1]
         down |= points.opaque[1:] != points.opaque[:-1]
     return Cuts(np.ascontiguousarray(right), np.ascontiguousarray(down))
+
+
+def by_hand(cuts: Cuts, depth: DepthMap) -> Cuts:
+    """The cuts with what a person has cut and joined on the depth map, which wins."""
+    right, down = cuts.right, cuts.down
+    if depth.joined is not None:
+        right, down = right & ~depth.joined.right, down & ~depth.joined.down
+    if depth.cut is not None:
+        right, down = right | depth.cut.right, down | depth.cut.down
+    return cuts if right is cuts.right else Cuts(right, down)
 
 
 def _long_enough(right: Bool, down: Bool, length: int) -> tuple[Bool, Bool]:

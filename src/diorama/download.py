@@ -37,6 +37,7 @@ _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _REACH_HINT = (
     "Check the network, set DIORAMA_MIRROR to a server that has the file, or use the bundled network: --depth bundled."
 )
+_PROXY_HINT = "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; http:// and https:// proxies can be used."
 
 
 class _BrokenOffError(Exception):
@@ -74,7 +75,7 @@ def to_part(wanted: Wanted, part: Path, progress: Progress | None, connect_secon
     except (ValueError, ImportError) as error:
         raise DownloadError(
             f"The proxy that the environment names can't be used: {_reason(error)}.",
-            hint="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; http:// and https:// proxies can be used.",
+            hint=_PROXY_HINT,
         ) from error
     with client:
         begin = time.monotonic()
@@ -95,6 +96,38 @@ def to_part(wanted: Wanted, part: Path, progress: Progress | None, connect_secon
         f"Fetching {wanted.name} from {_host(wanted.url)} failed: {reason}.",
         hint=f"What has arrived is kept; try again later: diorama models pull {wanted.name}.",
     )
+
+
+def read(url: str, limit: int, seconds: float) -> bytes:
+    """A small answer, such as a description of files to be fetched.
+
+    Raises:
+        DownloadError: the server can't be reached, refuses, or answers with more than `limit` bytes.
+    """
+    import httpx
+
+    data = bytearray()
+    try:
+        with (
+            httpx.Client(follow_redirects=True, timeout=httpx.Timeout(READ_SECONDS, connect=seconds)) as client,
+            _answer(client, url, 0, seconds) as response,
+        ):
+            if response.status_code != HTTPStatus.OK:
+                raise DownloadError(
+                    f"{_host(url)} won't answer about {urlsplit(url).path}: {response.status_code}.",
+                    hint="Check the name, or try again later.",
+                )
+            for chunk in _chunks(response):
+                data += chunk
+                if len(data) > limit:
+                    raise DownloadError(f"{_host(url)} answered with too much.", hint=_REACH_HINT)
+    except _BrokenOffError as error:
+        raise DownloadError(f"{_host(url)} can't be reached: {error}.", hint=_REACH_HINT) from error
+    except (ValueError, ImportError) as error:
+        raise DownloadError(
+            f"The proxy that the environment names can't be used: {_reason(error)}.", hint=_PROXY_HINT
+        ) from error
+    return bytes(data)
 
 
 def corrupt(wanted: Wanted, found: str) -> WeightsCorruptError:

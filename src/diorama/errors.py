@@ -6,6 +6,7 @@
     │   │   ├── PhotoFormatError   not a format that Diorama reads             exit 2, HTTP 415
     │   │   └── PhotoTooLargeError over the limit in bytes or pixels           exit 2, HTTP 413
     │   ├── DepthFileError         a depth file can't be used                  exit 2, HTTP 422
+    │   ├── CorrectionError        a brush stroke can't be used                exit 2, HTTP 422
     │   ├── SettingsError          a setting is unknown or out of its range    exit 2, HTTP 422
     │   ├── SceneFileError         a .diorama bundle is damaged                exit 2, HTTP 422
     │   └── FormatError            the output's ending is no known format      exit 2, HTTP 422
@@ -13,6 +14,7 @@
     │   ├── UnknownModelError      no backend or weights of that name          exit 2, HTTP 422
     │   ├── WeightsMissingError    weights are not in the cache                exit 3, HTTP 503
     │   ├── DownloadError          weights could not be fetched                exit 3, HTTP 503
+    │   ├── LicenceError           a licence has to be accepted first          exit 3, HTTP 503
     │   └── WeightsCorruptError    bytes differ from the catalogue's hash      exit 3, HTTP 503
     ├── StorageError               the disk is full or refuses                 exit 4, HTTP 507
     ├── JobError                   a web job can't do that                     exit 5, HTTP 409
@@ -86,6 +88,10 @@ class DepthFileError(InputError):
     """A depth file can't be read or doesn't fit its photo."""
 
 
+class CorrectionError(InputError):
+    """A stroke that corrects the depth, or a file of them, can't be used."""
+
+
 class SettingsError(InputError):
     """A setting is unknown or outside its range."""
 
@@ -118,6 +124,10 @@ class WeightsMissingError(ModelError):
 
 class DownloadError(ModelError):
     """The weights could not be fetched."""
+
+
+class LicenceError(ModelError):
+    """The weights' licence restricts their use, and nobody has accepted it."""
 
 
 class WeightsCorruptError(ModelError):

@@ -8,7 +8,8 @@ find nothing else at a chart's edge.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,30 +58,44 @@ def build(
     clean_rgb = unmix(points.rgb, points.inverse_depth, cuts, settings.rim_width)
     grid_rgb = _wide(clean_rgb, margin)
     beyond = depth.needed & ~depth.inside
-    first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
-    panels = [first]
-    # The foreground's rims may still hold colours of the background.
-    seen = depth.needed & ~depth.near_side
-    for surface in depth.surfaces[1:]:
-        guide = np.where(surface.there, surface.disparity, visible.disparity)
-        panels.append(fill(first, surface.there, seen, guide, visible.disparity))
+    with ThreadPoolExecutor(1) as other:
+        # Shapes and colours don't need each other, and both leave Python to others most of the time.
+        shapes = other.submit(_shapes, depth, scale, settings)
+        first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
+        panels = [first]
+        # The foreground's rims may still hold colours of the background.
+        seen = depth.needed & ~depth.near_side
+        for surface in depth.surfaces[1:]:
+            guide = np.where(surface.there, surface.disparity, visible.disparity)
+            panels.append(fill(first, surface.there, seen, guide, visible.disparity))
+        meshes, rim, warnings = shapes.result()
     repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin)
     atlas = Atlas(depth, photo, panels, repainted, settings.texture_size)
-
-    budget = _budgets(depth, settings.triangles)
     names = _Names(segments, depth)
     pieces: list[Mesh] = []
-    warnings: tuple[str, ...] = ()
-    for number, surface in enumerate(depth.surfaces):
-        shown = surface if number == 0 else _overlapping(surface, depth)
-        mesh, said = _triangulated(shown, scale, depth, budget[number])
-        warnings += said if number == 0 else ()
+    for number, (surface, mesh) in enumerate(zip(depth.surfaces, meshes, strict=True)):
         pieces += names.split(mesh, surface, atlas.place(mesh.uv, number), hidden=number > 0)
-    pieces += _ribbons(depth, scale, settings, names, atlas)
+    if rim is not None:
+        pieces += names.split(rim.mesh, rim.surface, atlas.place(rim.uv, 0), hidden=True, ribbon=True)
     if points.opaque is None:
         pieces.append(_backdrop(depth, scale, atlas))
     imagined = sum(int(np.count_nonzero(s.there)) for s in depth.surfaces[1:]) + int(np.count_nonzero(beyond))
     return Layered(atlas.rgb, tuple(pieces), imagined / points.z.size), warnings
+
+
+def _shapes(
+    depth: LayeredDepth, scale: np.float32, settings: Settings
+) -> tuple[list[Mesh], _Rim | None, tuple[str, ...]]:
+    """The surfaces' meshes, the foreground's soft edges, and warnings."""
+    budget = _budgets(depth, settings.triangles)
+    meshes = []
+    warnings: tuple[str, ...] = ()
+    for number, surface in enumerate(depth.surfaces):
+        shown = surface if number == 0 else _overlapping(surface, depth)
+        mesh, said = _triangulated(shown, scale, depth, budget[number])
+        meshes.append(mesh)
+        warnings += said if number == 0 else ()
+    return meshes, _rim(depth, scale, settings), warnings
 
 
 def _layers(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[np.float32, LayeredDepth]:
@@ -188,18 +203,26 @@ def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool, segm
     )
 
 
-def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: _Names, atlas: Atlas) -> list[Mesh]:
+@dataclass(frozen=True)
+class _Rim:
     """The foreground's soft edges: its own depth and colour, fading out over the background."""
+
+    surface: Surface
+    mesh: Mesh
+    uv: Float32  # (N, 2) over the widened grid: where the foreground's colours are
+
+
+def _rim(depth: LayeredDepth, scale: np.float32, settings: Settings) -> _Rim | None:
     visible = depth.surfaces[0]
     allowed = depth.needed & depth.far_side_within(settings.rim_width)
     there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width)
     if not there.any():
-        return []
+        return None
     disparity = np.where(there, visible.disparity.ravel()[source], visible.disparity).astype(np.float32)
     # Only where the foreground really stands in front.
     there &= disparity > visible.disparity + visible.jump / 2
     if not there.any():
-        return []
+        return None
     right = (np.abs(np.diff(disparity, axis=1)) > visible.jump) | (there[:, 1:] != there[:, :-1])
     down = (np.abs(np.diff(disparity, axis=0)) > visible.jump) | (there[1:] != there[:-1])
     surface = Surface(disparity, there, Cuts(right, down), np.where(there, source, -1).astype(np.int32), visible.jump)
@@ -220,8 +243,7 @@ def _ribbons(depth: LayeredDepth, scale: np.float32, settings: Settings, names: 
     some = np.maximum(weight, 1)
     alpha = np.clip((faded / some)[row, column], 0, 1).astype(np.float32)
     uv = np.stack([(along[1] / some)[row, column] / width, (along[0] / some)[row, column] / height], axis=1)
-    mesh = replace(mesh, alpha=alpha)
-    return names.split(mesh, surface, atlas.place(uv.astype(np.float32), 0), hidden=True, ribbon=True)
+    return _Rim(surface, replace(mesh, alpha=alpha), uv.astype(np.float32))
 
 
 def _backdrop(depth: LayeredDepth, scale: np.float32, atlas: Atlas) -> Mesh:

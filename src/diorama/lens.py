@@ -1,4 +1,4 @@
-"""The photo's camera from its EXIF data.
+"""The photo's camera from its EXIF data or from the calibration that its file carries.
 
 The EXIF standard (CIPA DC-008) gives either the focal length that sees as much on 35 mm film, which is a statement
 about the picture's diagonal (CIPA DCG-001), or the true focal length and the sensor's pixels per unit of length.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 FILM_DIAGONAL_MM = math.hypot(36, 24)
@@ -27,6 +28,28 @@ _PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
 _UNIT_MM = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """The focal length that the phone measured, in pixels of a picture of `width` x `height`, upright or not.
+
+    The principal point isn't used: it lies within a percent of the centre, and glTF's cameras know no other.
+    """
+
+    focal: float
+    width: float
+    height: float
+
+
+def focal_from_calibration(found: Calibration, width: int, height: int) -> tuple[float | None, str]:
+    """The focal length in pixels of the picture of `width` x `height`, and a warning (empty: nothing to say)."""
+    if found.focal <= 0 or min(found.width, found.height) <= 0 or _cropped(found.width, found.height, width, height):
+        return None, "The camera's calibration in the photo is that of another picture and was ignored."
+    focal = found.focal * max(width, height) / max(found.width, found.height)
+    if not FOV_LIMITS[0] <= _long_fov(focal, width, height) <= FOV_LIMITS[1]:
+        return None, "The camera's calibration in the photo can't be right and was ignored."
+    return focal, ""
+
+
 def focal_from_exif(exif: Mapping[int, Any], width: int, height: int) -> tuple[float | None, str]:
     """The focal length in pixels of the picture of `width` x `height`, and a warning (empty: nothing to say).
 
@@ -43,7 +66,7 @@ def focal_from_exif(exif: Mapping[int, Any], width: int, height: int) -> tuple[f
             f"The photo was cropped after it was taken ({taken[0]:.0f} x {taken[1]:.0f} px then), "
             "so the focal length in its EXIF data no longer holds."
         )
-    fov = 2 * math.degrees(math.atan(max(width, height) / 2 / focal))
+    fov = _long_fov(focal, width, height)
     if not FOV_LIMITS[0] <= fov <= FOV_LIMITS[1]:
         return None, f"The focal length in the photo's EXIF data can't be right (a view of {fov:.2g}°): it is ignored."
     return focal, ""
@@ -62,6 +85,11 @@ def _focal(
     # The resolution is that of the picture as it was taken; this one may have been scaled since.
     scale = max(width, height) / max(taken_width, taken_height) if taken_width and taken_height else 1.0
     return focal_mm * per_unit / unit_mm * scale
+
+
+def _long_fov(focal: float, width: int, height: int) -> float:
+    """Degrees over the long side."""
+    return 2 * math.degrees(math.atan(max(width, height) / 2 / focal))
 
 
 def _cropped(taken_width: float, taken_height: float, width: int, height: int) -> bool:

@@ -174,7 +174,7 @@ def _open(path: Path, provider: str, _stamp: tuple[int, int]) -> onnxruntime.Inf
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, min(MAX_THREADS, _cores()))
+    options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # plans are kept for each input size: 270 MB more after six sizes, no faster
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
@@ -197,6 +197,11 @@ def _fell_back(path: Path, provider: str, error: BaseException) -> str:
     return (
         f"The network {path.name} failed on {PROVIDERS[provider][1]} and ran on the CPU instead: {_first_line(error)}."
     )
+
+
+def threads() -> int:
+    """How many threads a network gets."""
+    return max(1, min(MAX_THREADS, _cores()))
 
 
 def _cores() -> int:

@@ -1,6 +1,7 @@
 """The steps from a photo to a scene, stage by stage.
 
     bytes -> Photo -> DepthMap -> PointCloud -> Cuts, Mesh        step 2, "original"
+                      (corrected)
                                   Segments -> Layered             step 3, "enhanced"   (SceneAdvice: names, merges)
                                               Final               step 4, "final"      (ReconstructionAdvice, Tuning)
 
@@ -14,23 +15,22 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from diorama import final, networks
+from diorama import enhanced, final, networks
 from diorama.advice import SceneAdvice, keys_of, without
-from diorama.errors import ModelError, SettingsError
+from diorama.corrections import parse_all
+from diorama.errors import SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
 from diorama.types import (
-    Bool,
+    Correction,
     Cuts,
     DepthMap,
-    Float32,
-    Layered,
     Mesh,
     Photo,
     PointCloud,
@@ -38,10 +38,8 @@ from diorama.types import (
     Rebuilt,
     Scene,
     SegmentEdit,
-    Segments,
     StageReport,
     Step,
-    UInt8,
 )
 
 if TYPE_CHECKING:
@@ -56,12 +54,15 @@ T = TypeVar("T")
 STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
-STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys(STAGE_NAMES, 1) | {"photo": 2, "depth": 2, "mesh": 2, "layers": 3}
+STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys((*STAGE_NAMES, "corrections"), 1) | {
+    "photo": 3, "depth": 2, "mesh": 2, "layers": 3
+}  # fmt: skip
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
 STAGE_MESSAGES: dict[StageName, str] = {
     "photo": "Reading the photo",
     "depth": "Estimating depth",
+    "corrections": "Correcting the depth",
     "points": "Placing the points in space",
     "mesh": "Building the mesh",
     "segments": "Finding the things in the photo",
@@ -93,8 +94,18 @@ class _Run:
         self.key = ""
         self.report: list[StageReport] = []
 
-    def stage(self, name: StageName, salt: str, make: Callable[[], tuple[T, str, str, tuple[str, ...]]]) -> T:
-        """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings."""
+    def stage(
+        self,
+        name: StageName,
+        salt: str,
+        make: Callable[[], tuple[T, str, str, tuple[str, ...]]],
+        given: Mapping[str, Any] | None = None,
+    ) -> T:
+        """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings.
+
+        Args:
+            given: what the report lists beside the stage's settings.
+        """
         self.key = _key(self.key, name, salt, self.settings)
         self.progress(name, 0.0, STAGE_MESSAGES[name])
         kept = self.checkpoints.load(name, self.key) if self.checkpoints else None
@@ -107,7 +118,8 @@ class _Run:
             seconds = round(time.perf_counter() - start, 4)
             said = warnings + tuple(warning for warning in seen.warnings if warning not in warnings)
             ran_on = ", ".join(seen.providers)
-            report = StageReport(name, backend, reason, seconds, self.settings.of_stage(name), said, ran_on)
+            listed = {**self.settings.of_stage(name), **(given or {})}
+            report = StageReport(name, backend, reason, seconds, listed, said, ran_on)
             if self.checkpoints:
                 self.checkpoints.save(name, self.key, record, report)
         self.report.append(report)
@@ -124,6 +136,7 @@ def make(
     progress: Progress | None = None,
     checkpoints: CheckpointStore | None = None,
     edits: Edits = (),
+    corrections: Iterable[Correction | Mapping[str, Any]] = (),
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -135,9 +148,10 @@ def make(
         progress: called as stages go on.
         checkpoints: where finished stages are kept and looked for.
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
+        corrections: strokes that correct the depth, in order; as records or as in a corrections file.
 
     Raises:
-        InputError: the photo, a depth file or a setting can't be used.
+        InputError: the photo, a depth file, a setting or a correction can't be used.
         ModelError: the depth model that was asked for can't run.
         StorageError: a checkpoint can't be written.
     """
@@ -146,6 +160,7 @@ def make(
         raise SettingsError(
             f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
         )
+    strokes = parse_all(corrections)
     run = _Run(settings, progress, checkpoints)
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
     full = _Once(lambda: _read(source, settings))
@@ -153,22 +168,30 @@ def make(
     depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
     if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo
         photo = replace(photo, camera=depth.camera.resized(photo.width, photo.height))
+    if strokes:
+        listed = {"corrections": [stroke.to_json() for stroke in strokes]}
+        depth = run.stage("corrections", json.dumps(listed), lambda: _corrected(depth, photo, strokes), listed)
     points = run.stage("points", "", lambda: _points(depth, photo, settings))
-    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, settings))
+    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, depth, settings))
     if (until or STEPS[-1]) == "original":
-        return Scene("original", photo, depth, points, cuts, meshes, settings, tuple(run.report))
-    segments = run.stage("segments", "", lambda: _segments(points, cuts, photo, depth, settings, fetch, run.progress))
-    advice = run.stage("advice", _advisor_identity(settings), lambda: _advice(photo, depth, points, segments, settings))
+        report = tuple(run.report)
+        return Scene("original", photo, depth, points, cuts, meshes, settings, report, corrections=strokes)
+    segments = run.stage(
+        "segments", "", lambda: enhanced.segments(points, cuts, photo, depth, settings, fetch, run.progress)
+    )
+    advice = run.stage(
+        "advice", enhanced.advisor_identity(settings), lambda: enhanced.advice(photo, depth, points, segments, settings)
+    )
     followed = without(advice, keys_of(settings.declined))
-    advised, unfit = _advised(segments, followed, points)
+    advised, unfit = enhanced.advised(segments, followed, points)
     chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
-    segments, said = _edited(advised, chosen, points)
+    segments, said = enhanced.edited(advised, chosen, points)
     layered = run.stage(
         "layers",
-        _layers_identity(chosen, settings),
-        lambda: _layers(points, cuts, photo, segments, unfit + said, settings, fetch, run.progress),
+        enhanced.layers_identity(chosen, settings),
+        lambda: enhanced.layers(points, cuts, photo, segments, unfit + said, settings, fetch, run.progress),
     )
-    enhanced = Scene(
+    scene = Scene(
         "enhanced",
         photo,
         depth,
@@ -180,9 +203,10 @@ def make(
         segments,
         layered.atlas,
         layered.imagined,
+        strokes,
         advice,
     )
-    return enhanced if until == "enhanced" else _final(run, enhanced, followed, fetch)
+    return scene if until == "enhanced" else _final(run, scene, followed, fetch)
 
 
 def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
@@ -190,15 +214,17 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
     settings = run.settings
 
     def layers(points: PointCloud, changed: Settings) -> Rebuilt:
-        from diorama.cuts import clean, find_cuts
+        from diorama.cuts import by_hand, clean, find_cuts
 
         assert scene.segments is not None
         points = clean(points, changed)
-        cuts = find_cuts(points, changed)
-        made, *_ = _layers(points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild")
+        cuts = by_hand(find_cuts(points, changed), scene.depth)
+        made, *_ = enhanced.layers(
+            points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild"
+        )
         return Rebuilt(points, cuts, made)
 
-    plan = run.stage("plan", _advisor_identity(settings), lambda: final.plan(scene, advice))
+    plan = run.stage("plan", enhanced.advisor_identity(settings), lambda: final.plan(scene, advice))
     declined = keys_of(settings.declined_plan)
     # Some of what is said of the scene, such as its field of view, takes effect here.
     followed, advice = without(plan, declined), without(advice, declined)
@@ -226,6 +252,7 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
 def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str, ...]]:
     camera = full.camera
     reason = {
+        "calibration": "focal length as the phone calibrated it, from the photo's file",
         "exif": "focal length from the photo's EXIF data",
         "user": "focal length as given",
         "model": "focal length from the depth model",
@@ -251,6 +278,16 @@ def _depth(
     return result, result.model, reason, warnings
 
 
+def _corrected(
+    depth: DepthMap, photo: Photo, strokes: tuple[Correction, ...]
+) -> tuple[DepthMap, str, str, tuple[str, ...]]:
+    from diorama.depth.correct import correct
+
+    kinds = [stroke.kind for stroke in strokes]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    return correct(depth, photo.rgb, strokes), "brush", f"Corrected by hand: {counts}.", ()
+
+
 def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
     from diorama.cuts import clean
     from diorama.points import unproject
@@ -259,98 +296,15 @@ def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointClo
     return points, "pinhole", "unprojected through the photo's camera", ()
 
 
-def _mesh(points: PointCloud, settings: Settings) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
-    from diorama.cuts import find_cuts
+def _mesh(
+    points: PointCloud, depth: DepthMap, settings: Settings
+) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
+    from diorama.cuts import by_hand, find_cuts
     from diorama.mesh import triangulate
 
-    cuts = find_cuts(points, settings)
+    cuts = by_hand(find_cuts(points, settings), depth)
     mesh, warnings = triangulate(points, cuts, settings.triangles)
     return (cuts, (mesh,)), "quadtree", "adaptive grid with cuts at depth edges", warnings
-
-
-def _segments(
-    points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings, fetch: bool, progress: Progress
-) -> tuple[Segments, str, str, tuple[str, ...]]:
-    from diorama.segment import segment
-
-    segments, backend, reason = segment(points, cuts, photo, depth, settings, fetch=fetch, progress=progress)
-    return segments, backend, reason, ()
-
-
-def _layers(
-    points: PointCloud,
-    cuts: Cuts,
-    photo: Photo,
-    segments: Segments,
-    said: tuple[str, ...],
-    settings: Settings,
-    fetch: bool,
-    progress: Progress,
-    stage: StageName = "layers",
-) -> tuple[Layered, str, str, tuple[str, ...]]:
-    from diorama import inpaint
-    from diorama.layered import build
-
-    def of_download(_stage: str, share: float, sentence: str) -> None:
-        progress(stage, 0.1 * share, sentence)
-
-    name, reason = inpaint.choose(settings.inpaint, fetch=fetch, progress=of_download)
-    left = 0.8
-
-    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
-        nonlocal left, name, said
-        progress(stage, 1 - left, f"{STAGE_MESSAGES[stage]} with {name}")
-        left *= 0.8  # how many layers there are shows when they are found
-        try:
-            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
-        except ModelError as error:
-            if settings.inpaint != "auto" or name == "bundled":
-                raise
-            said += (f"{error.message} The bundled inpainter was used instead.",)
-            name = "bundled"
-            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
-
-    layered, warnings = build(points, cuts, photo, segments, settings, fill)
-    return layered, name, reason, said + warnings
-
-
-def _advice(
-    photo: Photo, depth: DepthMap, points: PointCloud, segments: Segments, settings: Settings
-) -> tuple[SceneAdvice, str, str, tuple[str, ...]]:
-    from diorama import advisor
-
-    found = advisor.advise(advisor.SceneQuestion(photo, depth, points, segments), settings.advisor)
-    return found.advice, found.advice.adviser, found.reason, found.warnings
-
-
-def _advised(segments: Segments, advice: SceneAdvice, points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
-    """The segments with the names, kinds and merges that are advised."""
-    from diorama.segment.advised import follow
-
-    return follow(segments, advice, points)
-
-
-def _edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
-    if not edits:
-        return segments, ()
-    from diorama.segment.edit import apply_all
-
-    return apply_all(segments, edits, points)
-
-
-def _advisor_identity(settings: Settings) -> str:
-    """Which advisor this is, where its name alone doesn't say: the model and the server."""
-    from diorama import advisor
-
-    return advisor.identity(settings.advisor)
-
-
-def _layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:
-    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today."""
-    from diorama import inpaint
-
-    inpainter = inpaint.choose("auto")[0] if settings.inpaint == "auto" else ""
-    return json.dumps([inpainter, *(asdict(edit) for edit in edits)])
 
 
 def _read(source: Source, settings: Settings) -> Photo:
@@ -408,4 +362,4 @@ class _Once:
         return self._photo
 
 
-assert set(STAGE_MESSAGES) == set(STAGE_VERSIONS) == set(STAGE_NAMES)
+assert set(STAGE_MESSAGES) == set(STAGE_VERSIONS) == {*STAGE_NAMES, "corrections"}

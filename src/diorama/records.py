@@ -1,7 +1,10 @@
 """Each stage's record as files: numbers as JSON, arrays as .npy, pictures as .png. Lossless, readable by anything.
 
     photo    rgb.png [alpha.png]
+             [embedded.npy [embedded_valid.npy]]  the depth that the file carried
     depth    inverse_depth.npy [valid.npy] [sky.npy]
+             [cut_right.npy cut_down.npy joined_right.npy joined_down.npy]  links by hand
+    corrections                                                   as depth: the corrected one
     points   z.npy rgb.png mask.npy [opaque.npy]
     mesh     right.npy down.npy (the cuts), and of each mesh, from 0:
              0.vertices.npy 0.faces.npy 0.uv.npy 0.normals.npy [0.alpha.npy]
@@ -26,12 +29,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from diorama.advice import Outcome, ReconstructionAdvice, SceneAdvice, Tuning
-from diorama.stage_files import Array, DamagedError, Files
+from diorama.stage_files import MAX_PIXELS, Array, DamagedError, Files
 from diorama.types import (
     Camera,
     Cuts,
     DepthMap,
     DepthScale,
+    EmbeddedDepth,
     Final,
     Layered,
     Mesh,
@@ -95,16 +99,32 @@ class _Values(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
+class _EmbeddedValues(_Values):
+    height: int = Field(ge=1, le=MAX_PIXELS)
+    width: int = Field(ge=1, le=MAX_PIXELS)
+    scale: DepthScale
+    origin: str
+    along_rays: bool
+
+
 class _PhotoValues(_Values):
     camera: Camera
     name: str
     sha256: str
     warnings: tuple[str, ...]
+    embedded: _EmbeddedValues | None = None
 
 
 def _pack_photo(photo: Photo) -> Packed:
     values = {**_camera(photo.camera), "name": photo.name, "sha256": photo.sha256, "warnings": photo.warnings}
     arrays: dict[str, Array] = {"rgb.png": photo.rgb}
+    if (carried := photo.embedded) is not None:
+        height, width = carried.inverse_depth.shape
+        facts = {"scale": carried.scale, "origin": carried.origin, "along_rays": carried.along_rays}
+        values["embedded"] = {"height": height, "width": width, **facts}
+        arrays["embedded.npy"] = carried.inverse_depth
+        if carried.valid is not None:
+            arrays["embedded_valid.npy"] = np.packbits(carried.valid, axis=1)
     if photo.alpha is not None:
         arrays["alpha.png"] = photo.alpha
     return Packed(values, arrays)
@@ -115,7 +135,15 @@ def _unpack_photo(values: Mapping[str, Any], files: Files) -> Photo:
     shape = found.camera.height, found.camera.width
     rgb = files.picture("rgb.png", *shape, 3)
     alpha = files.picture("alpha.png", *shape) if "alpha.png" in files.names else None
-    return Photo(rgb, found.camera, alpha, found.name, found.sha256, found.warnings)
+    carried = None if found.embedded is None else _unpack_embedded(found.embedded, files)
+    return Photo(rgb, found.camera, alpha, found.name, found.sha256, found.warnings, carried)
+
+
+def _unpack_embedded(found: _EmbeddedValues, files: Files) -> EmbeddedDepth:
+    shape = found.height, found.width
+    inverse = files.array("embedded.npy", "<f4", *shape)
+    valid = files.bits("embedded_valid.npy", *shape) if "embedded_valid.npy" in files.names else None
+    return EmbeddedDepth(inverse, found.scale, found.origin, valid, found.along_rays)
 
 
 class _DepthValues(_Values):
@@ -131,6 +159,10 @@ def _pack_depth(depth: DepthMap) -> Packed:
     for name, mask in (("valid.npy", depth.valid), ("sky.npy", depth.sky)):
         if mask is not None:
             arrays[name] = np.packbits(mask, axis=1)
+    for name, links in (("cut", depth.cut), ("joined", depth.joined)):
+        if links is not None:
+            arrays[f"{name}_right.npy"] = np.packbits(links.right, axis=1)
+            arrays[f"{name}_down.npy"] = np.packbits(links.down, axis=1)
     return Packed(values, arrays)
 
 
@@ -140,7 +172,15 @@ def _unpack_depth(values: Mapping[str, Any], files: Files) -> DepthMap:
     inverse = files.array("inverse_depth.npy", "<f4", *shape)
     valid = files.bits("valid.npy", *shape) if "valid.npy" in files.names else None
     sky = files.bits("sky.npy", *shape) if "sky.npy" in files.names else None
-    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings)
+    cut, joined = (_links(name, *shape, files) for name in ("cut", "joined"))
+    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings, cut, joined)
+
+
+def _links(name: str, height: int, width: int, files: Files) -> Cuts | None:
+    if f"{name}_right.npy" not in files.names:
+        return None
+    right = files.bits(f"{name}_right.npy", height, width - 1)
+    return Cuts(right, files.bits(f"{name}_down.npy", height - 1, width))
 
 
 class _PointValues(_Values):
@@ -321,6 +361,7 @@ def _unpack_final(values: Mapping[str, Any], files: Files) -> Final:
 _STAGES: dict[str, tuple[Callable[[Any], Packed], Callable[[Mapping[str, Any], Files], Any]]] = {
     "photo": (_pack_photo, _unpack_photo),
     "depth": (_pack_depth, _unpack_depth),
+    "corrections": (_pack_depth, _unpack_depth),
     "points": (_pack_points, _unpack_points),
     "mesh": (_pack_mesh, _unpack_mesh),
     "segments": (_pack_segments, _unpack_segments),

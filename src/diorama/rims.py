@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 
 from diorama.types import Bool, Cuts, Float32, Int32, UInt8
@@ -115,15 +116,37 @@ def _spread_mask(mask: Bool, cuts: Cuts) -> Bool:
 
 def _grow(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
     """Unknown pixels become the mean of their known neighbours on the same surface."""
-    total = np.zeros_like(values)
-    count = np.zeros(known.shape, np.float32)
-    for whole, to, source in _links(cuts):
-        use = known[source] & whole & ~known[to]
-        total[to] += np.where(use[..., None], values[source], 0)
-        count[to] += use
-    new = count > 0
-    mean = np.asarray(total / np.maximum(count, np.float32(1))[..., None], np.float32)
-    return np.where(new[..., None], mean, values), known | new
+    values, grown = values.copy(), known.copy()
+    _grow_into(values, known, cuts.right, cuts.down, grown)
+    return values, grown
+
+
+@numba.njit(cache=True, nogil=True)
+def _grow_into(values, known, right, down, grown):  # type: ignore[no-untyped-def]
+    height, width = known.shape
+    total = np.zeros(3, np.float32)
+    for y in range(height):
+        for x in range(width):
+            if known[y, x]:
+                continue
+            count = 0
+            total[:] = 0
+            if x + 1 < width and known[y, x + 1] and not right[y, x]:
+                count += 1
+                total += values[y, x + 1]
+            if x > 0 and known[y, x - 1] and not right[y, x - 1]:
+                count += 1
+                total += values[y, x - 1]
+            if y + 1 < height and known[y + 1, x] and not down[y, x]:
+                count += 1
+                total += values[y + 1, x]
+            if y > 0 and known[y - 1, x] and not down[y - 1, x]:
+                count += 1
+                total += values[y - 1, x]
+            if count:
+                grown[y, x] = True
+                for c in range(3):
+                    values[y, x, c] = total[c] / np.float32(count)
 
 
 def _from_interior(values: Float32, interior: Bool, cuts: Cuts, steps: int) -> tuple[Float32, Bool]:

@@ -17,18 +17,9 @@ from pydantic.fields import FieldInfo
 from diorama.errors import SettingsError
 
 StageName = Literal[
-    "photo",
-    "depth",
-    "points",
-    "mesh",
-    "segments",
-    "advice",
-    "layers",
-    "plan",
-    "tune",
-    "rebuild",
-    "texture",
-    "synthesis",
+    "photo", "depth", "corrections", "points", "mesh",
+    "segments", "advice", "layers",
+    "plan", "tune", "rebuild", "texture", "synthesis",
 ]  # fmt: skip
 DepthKind = Literal["inverse", "metric"]
 Segmenter = Literal["auto", "regions", "mobile-sam"]
@@ -81,7 +72,8 @@ class Settings(BaseModel):
     # ---- depth -------------------------------------------------------------------------------------------------
     depth: str = _tunable(
         "auto", stage="depth", label="Depth model", slider=False, min_length=1, max_length=4096,
-        why="A backend's name or, on the command line, a depth file's path. 'auto': the best whose weights are here.",
+        why="A backend's name, 'embedded' (the photo's own) or, on the command line, a depth file's path. "
+        "'auto': the photo's own where it is in metres, else the best whose weights are here.",
     )  # fmt: skip
     depth_kind: DepthKind = _tunable(
         "inverse", stage="depth", label="Depth file holds", slider=False,
@@ -251,7 +243,8 @@ class Settings(BaseModel):
         }
 
 
-STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+STAGE_NAMES: tuple[StageName, ...] = tuple(name for name in get_args(StageName) if name != "corrections")
+"""The stages that always run, in order; "corrections", after "depth", runs where a person has corrected the depth."""
 
 STEP_STAGES: dict[str, tuple[StageName, ...]] = {
     "original": ("photo", "depth", "points", "mesh"),

@@ -28,13 +28,14 @@ from diorama.arrays import Float32 as Float32
 from diorama.arrays import Int32 as Int32
 from diorama.arrays import UInt8 as UInt8
 from diorama.arrays import check
+from diorama.corrections import Correction as Correction
 from diorama.segments import Segment as Segment
 from diorama.segments import SegmentEdit as SegmentEdit
 from diorama.segments import SegmentKind as SegmentKind
 from diorama.segments import Segments as Segments
 from diorama.settings import Settings
 
-FocalSource = Literal["exif", "model", "user", "assumed"]
+FocalSource = Literal["calibration", "exif", "model", "user", "assumed"]
 DepthScale = Literal["relative", "metric"]
 Step = Literal["original", "enhanced", "final"]
 
@@ -107,6 +108,29 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class EmbeddedDepth:
+    """Depth that a photo's file carries besides the picture, upright as the photo and stretched over all of it."""
+
+    inverse_depth: Float32  # (h, w) of any size, finite, >= 0; 0 = infinitely far. metric: 1/m; relative: 0..1
+    scale: DepthScale
+    origin: str  # for a person: "iPhone (disparity)"
+    valid: Bool | None = None  # (h, w); False: not measured. None: all measured
+    along_rays: bool = False  # it is the distance along each pixel's ray, not along the optical axis
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return int(self.inverse_depth.shape[1]), int(self.inverse_depth.shape[0])
+
+    def __post_init__(self) -> None:
+        check(self.inverse_depth, "inverse_depth", np.float32, None, None)
+        if self.valid is not None:
+            check(self.valid, "valid", np.bool_, *self.inverse_depth.shape)
+        if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
+            raise ValueError("inverse depth must be finite and not negative")
+
+
+@dataclass(frozen=True)
 class Photo:
     """A decoded photo: upright, sRGB, 8 bits."""
 
@@ -116,6 +140,7 @@ class Photo:
     name: str = "photo"
     sha256: str = ""  # of the bytes that were read (of the pixels, where there were no bytes)
     warnings: tuple[str, ...] = ()
+    embedded: EmbeddedDepth | None = None  # the depth that the file carries
 
     def __post_init__(self) -> None:
         check(self.rgb, "rgb", np.uint8, None, None, 3)
@@ -153,22 +178,39 @@ class Photo:
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """Where neighbouring pixels belong to different surfaces: found once, shared by mesh, segments and layers."""
+
+    right: Bool  # (H, W - 1); [y, x]: between (y, x) and (y, x + 1)
+    down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
+
+    def __post_init__(self) -> None:
+        check(self.right, "right", np.bool_, None, None)
+        check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
+
+
+@dataclass(frozen=True)
 class DepthMap:
     """Inverse depth for every pixel of a picture of the camera's size."""
 
-    inverse_depth: Float32  # (H, W), finite, >= 0; 0 = infinitely far. relative: 0..1
+    inverse_depth: Float32  # (H, W), finite, >= 0; 0 = infinitely far. relative: 0..1; corrected, it may pass 1
     scale: DepthScale
     camera: Camera
     model: str  # the backend's name
     valid: Bool | None = None  # (H, W); False: not measured, the value was filled in. None: all valid
     sky: Bool | None = None  # (H, W); True: at infinity (inverse depth 0). None: not looked for
     warnings: tuple[str, ...] = ()
+    cut: Cuts | None = None  # links that a person cut, whatever the depth says. None: none
+    joined: Cuts | None = None  # links that a person joined
 
     def __post_init__(self) -> None:
         check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
         for name in ("valid", "sky"):
             if getattr(self, name) is not None:
                 check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
+        for links in (self.cut, self.joined):
+            if links is not None and (links.right.shape[0], links.down.shape[1]) != self.inverse_depth.shape:
+                raise ValueError("cut and joined links must be those of the map's pixels")
         if not np.isfinite(self.inverse_depth).all() or float(self.inverse_depth.min()) < 0:
             raise ValueError("inverse depth must be finite and not negative")
 
@@ -213,18 +255,6 @@ class PointCloud:
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.mask))
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """Where neighbouring pixels belong to different surfaces: found once, shared by mesh, segments and layers."""
-
-    right: Bool  # (H, W - 1); [y, x]: between (y, x) and (y, x + 1)
-    down: Bool  # (H - 1, W); [y, x]: between (y, x) and (y + 1, x)
-
-    def __post_init__(self) -> None:
-        check(self.right, "right", np.bool_, None, None)
-        check(self.down, "down", np.bool_, self.right.shape[0] - 1, self.right.shape[1] + 1)
 
 
 @dataclass(frozen=True)
@@ -323,6 +353,7 @@ class Scene:
     segments: Segments | None = None  # from step "enhanced" on
     atlas: UInt8 | None = None  # (H, W, 3), texture of the layered meshes; None: the photo is the texture
     imagined: float = 0.0  # area that was imagined, as a share of the photo's
+    corrections: tuple[Correction, ...] = ()  # by hand, of the depth map; it is the corrected one
     advice: SceneAdvice | None = None  # from step "enhanced" on, with what `settings.declined` declines
     plan: ReconstructionAdvice | None = None  # of step "final", as `tuning` and `outcomes`
     tuning: Tuning | None = None

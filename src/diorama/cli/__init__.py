@@ -14,6 +14,7 @@ import typer
 from diorama import __version__
 from diorama.cli import account
 from diorama.cli.group import EXIT_CODES, Group
+from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
 from diorama.cli.options import command
 from diorama.cli.talk import Talk
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from diorama.export import Format
+    from diorama.types import Correction
 
 MAX_VIEW_PIXELS = 100_000_000
 
@@ -38,7 +40,17 @@ app = typer.Typer(
 app.add_typer(models_app)
 
 PhotoArgument = Annotated[
-    Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, WebP, BMP, TIFF or GIF.", show_default=False)
+    Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, HEIC, AVIF, WebP, BMP, TIFF or GIF.", show_default=False)
+]
+
+CorrectionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--corrections",
+        metavar="FILE",
+        show_default=False,
+        help="Strokes that correct the depth: a corrections file (JSON), or a .diorama file whose ones are taken.",
+    ),
 ]
 
 
@@ -71,7 +83,8 @@ def make(
             show_default=False,
             help=(
                 "File to write; its ending says the format: .glb, .diorama (the whole scene, to go on with), "
-                ".ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .coco.json (segments) or .annotated.png "
+                ".obj.zip, .ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .exr (depth), .normals.png, "
+                ".coco.json (segments) or .annotated.png "
                 "(segments drawn on the photo). May be given several times."
             ),
         ),
@@ -87,10 +100,14 @@ def make(
         ),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what ran, why, and how long it took.")] = False,
+    corrections: CorrectionsOption = None,
+    accept_licence: AcceptLicence = False,
 ) -> None:
     """Make a 3D scene from a photo."""
     from diorama import export, pipeline, weights
 
+    _accept(accept_licence)
+    strokes = _strokes(corrections)
     step = _step(until)
     formats = [export.format_of(path) for path in output]
     fetch = not weights.is_offline()
@@ -98,10 +115,10 @@ def make(
         _check_no_segments(output, formats)
     else:
         _check_inpainter(settings.inpaint, fetch)
-    _check_outputs(output, [photo, Path(settings.depth)])
+    _check_outputs(output, [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
     with talk.progress() as progress:
-        scene = pipeline.make(photo, settings, until=step, fetch=fetch, progress=progress)
+        scene = pipeline.make(photo, settings, until=step, fetch=fetch, progress=progress, corrections=strokes)
         for path in output:
             progress("files", 0.0, f"Writing {path.name}")
             export.save(scene, path)
@@ -116,6 +133,26 @@ def make(
         account.explain(talk, scene)
     sentences = [f"{f['path']}: {f['label']}, {account.size(f['bytes'])}" for f in files]
     talk.result(account.scene_values(scene, files, seconds), [*sentences, account.summary(scene, seconds)])
+
+
+def _strokes(file: Path | None) -> tuple[Correction, ...]:
+    """Of a corrections file, or of a scene that was corrected."""
+    if file is None:
+        return ()
+    if file.suffix.lower() == ".diorama":
+        from diorama import bundle
+
+        return bundle.read(file).corrections
+    from diorama.corrections import read
+
+    return read(file)
+
+
+def _accept(licence: bool) -> None:
+    if licence:
+        from diorama.weights import hub
+
+        hub.accept_licences()
 
 
 def _step(until: str | None) -> Any:
@@ -173,11 +210,13 @@ def depth(
             "-o",
             metavar="OUT",
             show_default=False,
-            help=("File to write: .npy or .npz (float32), .png (16 bits) or .pfm."),
+            help=("File to write: .npy or .npz (float32), .png (16 bits), .pfm or .exr."),
         ),
     ],
     talk: Talk,
     settings: Settings,
+    corrections: CorrectionsOption = None,
+    accept_licence: AcceptLicence = False,
 ) -> None:
     """Estimate inverse depth: as high and wide as the photo, larger is nearer, 0 is infinitely far."""
     from diorama import depth as backends
@@ -185,15 +224,21 @@ def depth(
     from diorama import photo as photos
     from diorama.export.depthmap import DEPTH_FORMATS, write_depth
 
+    _accept(accept_licence)
+    strokes = _strokes(corrections)
     if output.suffix.lower() not in DEPTH_FORMATS:
         raise FormatError(f"Depth can't be written as '{output.name}'.", hint=f"Use {', '.join(DEPTH_FORMATS)}.")
-    _check_outputs([output], [photo, Path(settings.depth)])
+    _check_outputs([output], [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
     with talk.progress() as progress:
         picture = photos.read(photo, settings)
         progress("depth", 0.0, "Estimating depth")
         with networks.observed() as seen:
             found, reason = backends.estimate(picture, settings, fetch=not weights.is_offline(), progress=progress)
+        if strokes:
+            from diorama.depth.correct import correct
+
+            found = correct(found, picture.rgb, strokes)
         write_depth(found, (picture.width, picture.height), output)
         progress("depth", 1.0, "Estimating depth")
     warnings = (*picture.warnings, *found.warnings, *seen.warnings)
@@ -206,6 +251,7 @@ def depth(
         "provider": ", ".join(seen.providers),
         "reason": reason,
         "scale": found.scale,
+        "corrections": [stroke.to_json() for stroke in strokes],
         "camera": account.camera_values(found.camera.resized(picture.width, picture.height)),
         "warnings": list(dict.fromkeys(warnings)),
         "seconds": round(time.perf_counter() - start, 3),

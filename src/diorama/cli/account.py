@@ -104,9 +104,17 @@ def _triangles(scene: Scene) -> int:
     return sum(len(mesh.faces) for mesh in scene.meshes)
 
 
+_SOURCES = {
+    "calibration": "from the phone's calibration",
+    "exif": "from EXIF",
+    "user": "as given",
+    "model": "from the depth model",
+    "assumed": "assumed",
+}
+
+
 def _view_of(camera: Camera) -> str:
-    source = {"exif": "from EXIF", "user": "as given", "model": "from the depth model", "assumed": "assumed"}
-    return f"field of view {camera.fov_x:.1f}° ({source[camera.source]})"
+    return f"field of view {camera.fov_x:.1f}° ({_SOURCES[camera.source]})"
 
 
 def size(count: int) -> str:

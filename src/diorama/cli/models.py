@@ -30,11 +30,20 @@ Names = Annotated[
 ]
 
 
+AcceptLicence = Annotated[
+    bool,
+    typer.Option(
+        "--accept-licence", help="Accept licences that restrict the use of a hub model's weights.", show_default=False
+    ),
+]
+
+
 @command(app, name="list")
 def list_(talk: Talk) -> None:
     """List the depth models, inpainters and segmenters, best first, and the downloads."""
     from diorama import depth, inpaint, weights
     from diorama.segment import models as segmenters
+    from diorama.weights import hub
 
     kinds: dict[str, Sequence[_Info]] = {
         "models": depth.models(),
@@ -43,7 +52,8 @@ def list_(talk: Talk) -> None:
     }
     titles = {"models": "Depth models", "inpainters": "Inpainters", "segmenters": "Segmenters"}
     cached = weights.list_weights()
-    used = sum(c.disk_bytes for c in cached)
+    fetched = hub.snapshots()
+    used = sum(c.disk_bytes for c in cached) + sum(snapshot.bytes for snapshot in fetched)
     for kind, infos in kinds.items():
         rows = [(m.name, _state(m), _megabytes(m.bytes), m.licence, m.note) for m in infos]
         talk.table(("name", "state", "size", "licence", "note"), rows, titles[kind])
@@ -51,6 +61,7 @@ def list_(talk: Talk) -> None:
         {
             **{kind: [asdict(info) for info in infos] for kind, infos in kinds.items()},
             "weights": [_row(c) for c in cached],
+            "hub": [{**asdict(s), "folder": str(s.folder), "bytes": s.bytes, "name": f"hub:{s.repo}"} for s in fetched],
             "cache": str(weights.cache_folder()),
             "disk_bytes": used,
         },
@@ -62,15 +73,31 @@ def list_(talk: Talk) -> None:
 
 
 @command(app)
-def pull(talk: Talk, names: Names = None) -> None:
-    """Fetch weights into the cache, and check them; what is there already is not fetched again."""
-    from diorama import weights
+def pull(talk: Talk, names: Names = None, accept_licence: AcceptLicence = False) -> None:
+    """Fetch weights into the cache, and check them; what is there already is not fetched again.
 
-    wanted = [weights.find(name).name for name in names or weights.CATALOGUE]
+    Models of the Hugging Face hub are named as for --depth: hub:OWNER/NAME, or hub:OWNER/NAME@REVISION.
+    """
+    from diorama import weights
+    from diorama.depth import hub as models_of_hub
+    from diorama.weights import hub
+
+    if accept_licence:
+        hub.accept_licences()
+    wanted = [name if _is_hub(name) else weights.find(name).name for name in names or weights.CATALOGUE]
+    values = []
     with talk.progress() as progress:
-        paths = {name: weights.fetch(name, progress) for name in wanted}
-    values = [{"name": name, "path": str(path), "bytes": path.stat().st_size} for name, path in paths.items()]
-    talk.result({"pulled": values}, [f"{v['name']}: {v['path']}" for v in values])
+        for name in wanted:
+            if _is_hub(name):
+                found = models_of_hub.fetch(name, progress)
+                values.append({"name": name, "path": str(found.folder), "bytes": found.bytes, "commit": found.commit})
+            else:
+                path = weights.fetch(name, progress)
+                values.append({"name": name, "path": str(path), "bytes": path.stat().st_size})
+    talk.result(
+        {"pulled": values},
+        [f"{v['name']}: {v['path']}" + (f" (commit {v['commit']})" if "commit" in v else "") for v in values],
+    )
 
 
 @command(app)
@@ -96,8 +123,18 @@ def verify(talk: Talk, names: Names = None) -> None:
 def licences(talk: Talk) -> None:
     """List the licence of every network, and where it comes from."""
     from diorama import depth, inpaint, weights
+    from diorama.weights import hub
 
     rows = [{"name": e.name, "licence": e.licence, "source": e.url, "note": e.note} for e in weights.CATALOGUE.values()]
+    rows += [
+        {
+            "name": f"hub:{k.repo}",
+            "licence": k.licence + (" (to be accepted)" if hub.needs_consent(k.licence) else ""),
+            "source": f"https://huggingface.co/{k.repo}",
+            "note": k.note,
+        }
+        for k in hub.KNOWN.values()
+    ]
     own: list[_Info] = [*depth.models(), *inpaint.models()]
     rows += [
         {"name": m.name, "licence": m.licence, "source": "comes with Diorama", "note": m.note}
@@ -115,9 +152,13 @@ def remove(
 ) -> None:
     """Delete weights from the cache, and what has arrived of a download that broke off."""
     from diorama import weights
+    from diorama.weights import hub
 
-    wanted = [weights.find(name).name for name in names]
-    freed = {name: weights.remove(name) for name in wanted}
+    for name in names:  # all of them are known before the first goes
+        _ = hub.parse(name[len("hub:") :]) if _is_hub(name) else weights.find(name)
+    freed = {
+        name: hub.remove(hub.parse(name[len("hub:") :])) if _is_hub(name) else weights.remove(name) for name in names
+    }
     values = [{"name": name, "freed_bytes": count} for name, count in freed.items()]
     said = [f"{name}: {_megabytes(count)} freed" if count else f"{name}: was not here" for name, count in freed.items()]
     talk.result({"removed": values}, said)
@@ -168,6 +209,12 @@ def install(
     talk.result({"installed": values}, [f"{v['name']}: {v['path']}" for v in values])
 
 
+def _is_hub(name: str) -> bool:
+    from diorama.depth.backends import is_hub
+
+    return is_hub(name)
+
+
 def _row(cached: CachedWeights) -> dict[str, Any]:
     entry = cached.weights
     return {
@@ -179,7 +226,7 @@ def _row(cached: CachedWeights) -> dict[str, Any]:
 def _state(info: _Info) -> str:
     if info.available:
         return "here"
-    return "not here" if info.bytes else "no key"  # a service has no weights
+    return "no key" if info.licence == "service" else "not here"
 
 
 def _megabytes(count: int) -> str:

@@ -1,8 +1,8 @@
 """Photo -> DepthMap: the choice of a depth backend, and `estimate`.
 
 A network's answer is averaged with the mirrored photo's, brought to the processing size and sharpened at its edges, and
-the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres. A depth file is taken at
-its word: none of that happens to it.
+the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres. So it is with the depth
+that a phone has put into the photo's file. A depth file is taken at its word: none of that happens to it.
 """
 
 from __future__ import annotations
@@ -22,29 +22,35 @@ from diorama.errors import ModelError
 from diorama.settings import Settings
 from diorama.types import DepthMap, Photo, Progress
 
+EMBEDDED = backends.EMBEDDED
+
 
 def choice(settings: Settings) -> str:
     """What `estimate` would take as things are: a backend's name, or a file's path. Fetches nothing.
 
+    A photo that carries better depth (`embedded.is_better`) is not looked at here: `auto` takes that one instead.
+
     Raises:
         UnknownModelError: no backend has the name in `settings.depth`.
         WeightsMissingError: its weights are not in the cache.
-        DepthFileError: it is an ONNX file that can't be used.
+        ModelError: it is a model of the hub, and PyTorch isn't installed.
+        DepthFileError: it is an ONNX file or a folder that can't be used.
     """
     if settings.depth == "auto":
         return next(backend.name for backend in BACKENDS if backends.is_here(backend))
-    if _is_file(settings.depth):
+    if settings.depth == EMBEDDED or _is_file(settings.depth):
         return settings.depth
-    backend = backends.find(settings.depth)
-    if backend.file is None:
-        backends.weights_path(backend.name)
-    return backend.name
+    return backends.prepared(settings.depth, False, None)[0].name
 
 
 def identity(settings: Settings) -> str:
     """What tells this depth from others where the settings alone don't: a file's bytes, what `auto` takes today."""
     if settings.depth == "auto":
         return choice(settings)
+    if backends.is_hub(settings.depth):
+        from diorama.depth import hub
+
+        return hub.identity(settings.depth)
     if backends.is_network_file(settings.depth):
         path = Path(settings.depth)
         return f"{_sha256(path)} {_sha256(path.with_suffix('.json'))}"
@@ -70,8 +76,10 @@ def estimate(
         UnknownModelError: no backend has the name in `settings.depth`.
         WeightsMissingError: the weights of the backend that was asked for are not in the cache.
         DownloadError, WeightsCorruptError: they could not be fetched (`auto` takes another backend instead).
+        LicenceError: a model of the hub has a licence that somebody has to accept first.
         ModelError: the network can't be loaded or fails.
-        DepthFileError: a depth file can't be read or doesn't fit the photo, or an ONNX file has no usable contract.
+        DepthFileError: a depth file can't be read or doesn't fit the photo, an ONNX file has no usable contract, or the
+            photo carries no depth.
     """
     guide = photo.fitted(settings.processing_size)
     if _is_file(settings.depth):
@@ -82,8 +90,14 @@ def estimate(
         return read(
             given, settings.depth_kind, photo, guide
         ), f"The depth file {given.name} was given; it holds {kind}."
-    from diorama.depth import network
+    from diorama.depth import embedded, network
 
+    if settings.depth == EMBEDDED:
+        found, what = embedded.read(photo, guide, settings)
+        return found, f"The depth that the photo carries was asked for: {what}."
+    if settings.depth == "auto" and embedded.is_better(photo):
+        found, what = embedded.read(photo, guide, settings)
+        return found, f"The photo carries depth in metres, which is better than a network's guess: {what}."
     backend, reason, warnings = _choose(settings.depth, fetch, progress)
     try:
         depth = network.depth_map(backend, guide, settings, progress)
@@ -99,12 +113,8 @@ def estimate(
 def _choose(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend, str, tuple[str, ...]]:
     """The backend, why it is this one, and what could not be had."""
     if name != "auto":
-        backend = backends.find(name)
-        if backend.file is None:
-            if not backends.is_here(backend) and fetch and not weights.is_offline():
-                weights.fetch(name, _as_depth(progress))
-            backends.weights_path(name)
-        return backend, f"{backend.name} was asked for.", ()
+        backend, about = backends.prepared(name, fetch, _as_depth(progress))
+        return backend, f"{backend.name} was asked for. {about}".rstrip(), ()
     backend = next(backend for backend in BACKENDS if backends.is_here(backend))
     failure = ""
     if backend is BUNDLED and fetch and not weights.is_offline():
@@ -123,7 +133,8 @@ def _choose(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend,
 def _is_file(name: str) -> bool:
     """A depth file's path rather than a network: it has an ending or a folder."""
     path = Path(name)
-    return (bool(path.suffix) or len(path.parts) > 1) and not backends.is_network_file(name)
+    named = backends.is_hub(name) or backends.is_network_file(name)
+    return not named and (bool(path.suffix) or len(path.parts) > 1)
 
 
 def _sha256(path: Path) -> str:

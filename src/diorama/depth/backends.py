@@ -11,7 +11,7 @@ from pathlib import Path
 from diorama import weights
 from diorama.depth.prediction import Prediction
 from diorama.errors import DepthFileError, DioramaError, UnknownModelError, WeightsMissingError
-from diorama.types import UInt8
+from diorama.types import Progress, UInt8
 
 Predict = Callable[[UInt8, float | None], Prediction]
 """(H, W, 3) and, where it is known, the focal length over the picture's width -> what the network says."""
@@ -36,7 +36,8 @@ class Backend:
     predict: Predict
     licence: str
     note: str
-    file: Callable[[], Path] | None = None  # of a network that needs no download; None: the catalogue's
+    file: Callable[[], Path] | None = None  # of a network that needs no download; None: the catalogue's, or `prepare`
+    prepare: Callable[[bool, Progress | None], str] | None = None  # gets what it needs, by download where the first is
 
 
 def _bundled(rgb: UInt8, _focal: float | None) -> Prediction:
@@ -99,17 +100,29 @@ FETCHED = "midas-v21-small"
 
 
 def models() -> list[ModelInfo]:
-    """Every depth network that has a name: the table, best first, then those of the models folder."""
-    return [ModelInfo(b.name, is_here(b), b.licence, _size(b), b.note) for b in (*BACKENDS, *_local())]
+    """Every depth network that has a name: the table, best first, then the models folder's, then the hub's that are
+    here."""
+    from diorama.depth import hub
+
+    rows = [ModelInfo(b.name, is_here(b), b.licence, _size(b), b.note) for b in (*BACKENDS, *_local())]
+    return rows + hub.models()
+
+
+EMBEDDED = "embedded"
+"""The name of the depth that the photo itself carries: no backend, since not every photo has it."""
 
 
 def find(name: str) -> Backend:
-    """The backend of that name, or of an ONNX file's path.
+    """The backend of that name, of a model of the hub, or of an ONNX file's path.
 
     Raises:
         UnknownModelError: there is none.
         DepthFileError: the ONNX file or its contract can't be used.
     """
+    if is_hub(name):
+        from diorama.depth import hub
+
+        return hub.backend(name)
     if is_network_file(name):
         return _of_file(Path(name), Path(name).name)
     known = (*BACKENDS, *_local())
@@ -118,14 +131,38 @@ def find(name: str) -> Backend:
             return backend
     raise UnknownModelError(
         f"There is no depth backend named '{name}'.",
-        hint=f"There are: auto, {', '.join(b.name for b in known)}, hub:OWNER/NAME, depth files such as depth.npy, "
-        "and networks such as model.onnx with their contract model.json.",
+        hint=f"There are: auto, {EMBEDDED}, {', '.join(b.name for b in known)}, hub:OWNER/NAME, "
+        "depth files such as depth.npy, and networks such as model.onnx with their contract model.json.",
     )
 
 
 def is_network_file(name: str) -> bool:
     """Whether the setting names an ONNX file."""
     return Path(name).suffix.lower() == ".onnx"
+
+
+def is_hub(name: str) -> bool:
+    """Whether the setting names a model of the hub, or a folder in the hub's format."""
+    return name.startswith("hub:")
+
+
+def prepared(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend, str]:
+    """The backend, once what it needs is here, and a sentence about what that is (empty: nothing to say).
+
+    Raises:
+        UnknownModelError, DepthFileError: as `find`.
+        WeightsMissingError: its weights are not in the cache.
+        DownloadError, WeightsCorruptError, LicenceError: they could not be fetched.
+        ModelError: a package is missing.
+    """
+    backend = find(name)
+    if backend.prepare is not None:
+        return backend, backend.prepare(fetch, progress)
+    if backend.file is None:
+        if not is_here(backend) and fetch and not weights.is_offline():
+            weights.fetch(name, progress)
+        weights_path(name)
+    return backend, ""
 
 
 def is_here(backend: Backend) -> bool:

@@ -45,7 +45,7 @@ def read(path: Path, kind: DepthKind, photo: Photo, guide: Photo) -> DepthMap:
     Raises:
         DepthFileError: it can't be read, doesn't have the photo's shape, or measured nothing.
     """
-    values = load(path)
+    values = load(path, kind)
     _check_aspect(path, values.shape, photo)
     inverse, measured = _inverse(values, kind)
     if not measured.any():
@@ -61,7 +61,7 @@ def read(path: Path, kind: DepthKind, photo: Photo, guide: Photo) -> DepthMap:
     if kind == "inverse":
         inverse = inverse / inverse[measured].max()
     filled = inverse if measured.all() else fill(inverse, measured)
-    filled, measured = _resized(filled, measured, guide.width, guide.height)
+    filled, measured = resized(filled, measured, guide.width, guide.height)
     missing = 1 - float(measured.mean())
     return DepthMap(
         filled,
@@ -128,7 +128,7 @@ def _check_aspect(path: Path, shape: tuple[int, ...], photo: Photo) -> None:
     )
 
 
-def _resized(inverse: Float32, measured: Bool, width: int, height: int) -> tuple[Float32, Bool]:
+def resized(inverse: Float32, measured: Bool, width: int, height: int) -> tuple[Float32, Bool]:
     """Averaged or interpolated on surfaces, the nearest pixel at their edges and beside what wasn't measured."""
     if inverse.shape == (height, width):
         return inverse, measured

@@ -1,4 +1,4 @@
-"""Depth files -> arrays of numbers as they stand in the file: .npy, .npz, .png, .pfm, .tif.
+"""Depth files -> arrays of numbers as they stand in the file: .npy, .npz, .png, .pfm, .tif, .exr.
 
 Files come from anywhere: sizes are checked before anything is decoded, nothing is ever unpickled, and every failure
 is a DepthFileError.
@@ -6,6 +6,8 @@ is a DepthFileError.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import zipfile
 from collections.abc import Callable
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diorama.errors import DepthFileError
+from diorama.settings import DepthKind
 
 MAX_PIXELS = 100_000_000
 """As for photos."""
@@ -26,8 +29,10 @@ NPZ_NAMES = ("inverse_depth", "depth", "disparity", "arr_0")
 Numbers = npt.NDArray[Any]
 
 
-def load(path: Path) -> Numbers:
+def load(path: Path, kind: DepthKind = "inverse") -> Numbers:
     """Read a depth file: (H, W) of any real dtype. Pictures of 8 or 16 bits stay integers.
+
+    `kind` says which channel of an OpenEXR file is meant: `Z` holds distances.
 
     A picture of several channels is taken where they are the same (a grey one saved as colour).
 
@@ -42,7 +47,7 @@ def load(path: Path) -> Numbers:
     if not path.is_file():
         raise DepthFileError(f"There is no depth file {path}.", hint="Check its name and folder.")
     try:
-        values = READERS[ending](path)
+        values = _exr(path, kind) if ending == ".exr" else READERS[ending](path)
     except DepthFileError:
         raise
     except MemoryError as error:
@@ -164,6 +169,36 @@ def _pfm(path: Path) -> Numbers:
     return values.reshape(height, width, channels)[::-1].astype(np.float32)
 
 
+_EXR_CHANNELS: dict[DepthKind, tuple[str, ...]] = {"metric": ("Z", "Y", "R"), "inverse": ("Y", "R")}
+"""Looked for in this order, by the last part of their names (`ViewLayer.Depth.Z` is a Z)."""
+
+
+def _exr(path: Path, kind: DepthKind = "inverse") -> Numbers:
+    """OpenEXR: Z is a distance in every program; what is grey or a lone channel holds what the caller says."""
+    import OpenEXR
+
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):  # the library prints its troubles where results belong
+        header = OpenEXR.File(str(path), header_only=True).header()
+        low, high = header["dataWindow"]
+        _check_size((int(high[1]) - int(low[1]) + 1, int(high[0]) - int(low[0]) + 1))
+        channels = OpenEXR.File(str(path), separate_channels=True).channels()
+    by_name = {name.rsplit(".", 1)[-1].upper(): channel for name, channel in channels.items()}
+    chosen = next((by_name[name] for name in _EXR_CHANNELS[kind] if name in by_name), None)
+    if chosen is None and kind == "inverse" and "Z" in by_name:
+        raise DepthFileError(
+            f"{path.name} holds distances (the channel Z), not inverse depth.", hint="Say so: --depth-kind metric."
+        )
+    if chosen is None and len(channels) == 1:
+        chosen = next(iter(channels.values()))
+    if chosen is None:
+        names = ", ".join(list(channels)[:8]) or "none"
+        raise DepthFileError(f"{path.name} holds no depth: its channels are {names}.", hint="Name the depth Z or Y.")
+    if "R" in by_name and chosen is by_name["R"]:
+        return np.dstack([by_name[name].pixels for name in "RGB" if name in by_name])
+    return np.asarray(chosen.pixels)
+
+
 READERS: dict[str, Callable[[Path], Numbers]] = {
     ".npy": _npy,
     ".npz": _npz,
@@ -171,4 +206,5 @@ READERS: dict[str, Callable[[Path], Numbers]] = {
     ".pfm": _pfm,
     ".tif": _tif,
     ".tiff": _tif,
+    ".exr": _exr,
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from diorama import bundle
 from diorama.errors import FormatError
-from diorama.export import glb, ply
+from diorama.export import glb, normals, obj, ply
 from diorama.export.depthmap import write_depth
 from diorama.export.segments import write_annotated, write_coco
 from diorama.types import Scene
@@ -30,6 +30,10 @@ def _write_points(scene: Scene, path: Path) -> None:
     ply.write_points(scene.points, path, units=scene.units)
 
 
+def _write_exr(scene: Scene, path: Path) -> None:
+    write_depth(scene.depth, (scene.photo.width, scene.photo.height), path, z=scene.points.z)
+
+
 def _write_depth(scene: Scene, path: Path) -> None:
     write_depth(scene.depth, (scene.photo.width, scene.photo.height), path)
 
@@ -38,12 +42,15 @@ _BYTES = "application/octet-stream"
 
 FORMATS: dict[str, Format] = {
     ".glb": Format("3D scene (GLB)", "model/gltf-binary", glb.write),
+    ".obj.zip": Format("3D scene (OBJ, MTL and texture, zipped)", "application/zip", obj.write),
     ".ply": Format("Mesh (PLY)", _BYTES, ply.write_mesh),
     ".points.ply": Format("Point cloud (PLY)", _BYTES, _write_points),
     ".depth.png": Format("Depth map (PNG, 16 bits)", "image/png", _write_depth),
     ".npy": Format("Depth map (NumPy)", _BYTES, _write_depth),
     ".npz": Format("Depth map with its camera (NumPy)", _BYTES, _write_depth),
     ".pfm": Format("Depth map (PFM)", _BYTES, _write_depth),
+    ".exr": Format("Depth map and distances (OpenEXR)", "image/x-exr", _write_exr),
+    ".normals.png": Format("Normal map (PNG)", "image/png", normals.write),
     ".coco.json": Format("Segments (COCO JSON)", "application/json", write_coco, needs_segments=True),
     ".annotated.png": Format("Segments drawn on the photo (PNG)", "image/png", write_annotated, needs_segments=True),
     ".diorama": Format("Whole scene, to go on with", "application/vnd.diorama+zip", bundle.write),

@@ -5,6 +5,8 @@
        and the camera `fx`, `fy`, `cx`, `cy` in pixels of this map
 .png   16 bits, grey: inverse depth = value x scale, with the scale as the PNG text `inverse-depth-scale`; 0 stays 0
 .pfm   float32, grey, rows from the bottom as the format wants
+.exr   OpenEXR, float32: `Y` is inverse depth; `Z`, where distances are known, the distance along the optical axis in
+       scene units as compositing programs expect it (infinite: inf); attributes `scale`, `model` and the focal lengths
 """
 
 from __future__ import annotations
@@ -27,13 +29,14 @@ EDGE = 0.01
 of what the mesh cuts at by default; a steep surface taken for an edge only loses its smoothness between two pixels."""
 
 
-def write_depth(depth: DepthMap, size: tuple[int, int], path: Path) -> None:
+def write_depth(depth: DepthMap, size: tuple[int, int], path: Path, *, z: Float32 | None = None) -> None:
     """Write inverse depth at the size of a picture; the path's ending says the format.
 
     Args:
         depth: (H, W) inverse depth.
         size: (width, height) of the picture. The map's own size writes it unchanged.
-        path: ends in .npy, .npz, .png or .pfm.
+        path: ends in .npy, .npz, .png, .pfm or .exr.
+        z: (H, W) distances in scene units for .exr, where the scene has placed relative depth.
 
     Raises:
         FormatError: another ending.
@@ -44,7 +47,10 @@ def write_depth(depth: DepthMap, size: tuple[int, int], path: Path) -> None:
         raise FormatError(
             f"Depth can't be written as '{path.name}'.", hint=f"Use one of the endings {', '.join(DEPTH_FORMATS)}."
         )
-    data = encode(resized(depth, size))
+    if encode is _exr:
+        data = _exr(resized(depth, size), None if z is None else _resized_distances(depth, z, size))
+    else:
+        data = encode(resized(depth, size))
     with atomic.writing(path) as file:
         file.write(data)
 
@@ -150,5 +156,40 @@ def _pfm(depth: DepthMap) -> bytes:
     return header + depth.inverse_depth[::-1].astype("<f4").tobytes()
 
 
-DEPTH_FORMATS: dict[str, Callable[[DepthMap], bytes]] = {".npy": _npy, ".npz": _npz, ".png": _png, ".pfm": _pfm}
+def _exr(depth: DepthMap, z: Float32 | None = None) -> bytes:
+    import OpenEXR
+
+    camera = depth.camera
+    if z is None and depth.scale == "metric":
+        z = np.full(depth.shape, np.inf, np.float32)
+        np.divide(np.float32(1), depth.inverse_depth, out=z, where=depth.inverse_depth > 0)
+    elif z is not None and depth.sky is not None:
+        z = np.where(depth.sky, np.float32(np.inf), z)
+    channels = {"Y": depth.inverse_depth, **({} if z is None else {"Z": z})}
+    header = {
+        "compression": OpenEXR.ZIP_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "comments": "Y: inverse depth, larger is nearer, 0 infinite. Z: distance along the optical axis.",
+        "scale": depth.scale,
+        "model": depth.model.encode("ascii", "replace").decode(),
+        **{name: float(getattr(camera, name)) for name in ("fx", "fy", "cx", "cy")},
+    }
+    file = io.BytesIO()
+    OpenEXR.File(header, channels).write(file)
+    return file.getvalue()
+
+
+def _resized_distances(depth: DepthMap, z: Float32, size: tuple[int, int]) -> Float32:
+    """Like the inverse depth: no mix of two surfaces."""
+    plain = DepthMap(np.reciprocal(z), depth.scale, depth.camera, depth.model)
+    return np.reciprocal(resized(plain, size).inverse_depth)
+
+
+DEPTH_FORMATS: dict[str, Callable[[DepthMap], bytes]] = {
+    ".npy": _npy,
+    ".npz": _npz,
+    ".png": _png,
+    ".pfm": _pfm,
+    ".exr": _exr,
+}
 """By ending: what makes the file's bytes."""

@@ -64,7 +64,7 @@ def encode(scene: Scene) -> bytes:
         )
     buffer = _Buffer()
     gltf_meshes = [_mesh(part.mesh, buffer) for part in parts]
-    image = buffer.view(_jpeg(scene.texture))
+    image = buffer.view(jpeg(scene.texture))
     materials, numbers = assign(scene, parts)
     for gltf_mesh, number in zip(gltf_meshes, numbers, strict=True):
         gltf_mesh["primitives"][0]["material"] = number
@@ -188,7 +188,7 @@ def _mesh(mesh: Mesh, buffer: _Buffer) -> dict[str, Any]:
     low, high = positions.min(axis=0), positions.max(axis=0)
     attributes = {
         "POSITION": buffer.accessor(positions, "VEC3", min=low.tolist(), max=high.tolist()),
-        "NORMAL": buffer.accessor(_unit(to_gltf(mesh.normals)), "VEC3"),
+        "NORMAL": buffer.accessor(unit(to_gltf(mesh.normals)), "VEC3"),
         "TEXCOORD_0": buffer.accessor(mesh.uv, "VEC2"),
     }
     if mesh.alpha is not None:
@@ -201,11 +201,11 @@ def _mesh(mesh: Mesh, buffer: _Buffer) -> dict[str, Any]:
     return {"name": mesh.name, "primitives": [{"attributes": attributes, "indices": indices}]}
 
 
-def _unit(normals: Float32) -> Float32:
+def unit(normals: Float32) -> Float32:
     """Rounded lengths made 1; where there is no normal, the one towards the photo's camera."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
-    unit = np.where(length > 1e-6, normals / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32))
-    return unit.astype(np.float32)
+    made = np.where(length > 1e-6, normals / np.maximum(length, 1e-6), np.array([0, 0, 1], np.float32))
+    return made.astype(np.float32)
 
 
 def _camera(scene: Scene) -> dict[str, Any]:
@@ -220,7 +220,8 @@ def _camera(scene: Scene) -> dict[str, Any]:
     return {"name": "photo camera", "type": "perspective", "perspective": perspective}
 
 
-def _jpeg(rgb: UInt8) -> bytes:
+def jpeg(rgb: UInt8) -> bytes:
+    """A texture as JPEG."""
     import cv2
 
     how = [

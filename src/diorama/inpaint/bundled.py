@@ -23,6 +23,6 @@ def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible
     levels = pyramid.build(pyramid.Level(colour, known, seen, hole, np.where(hole, behind, 0).astype(np.float32)))
     smooth = membrane.solve(levels)
     detailed = exemplar.refine(levels, smooth)
-    filled = DETAIL * detailed + (1 - DETAIL) * smooth[0]
-    out[hole] = np.clip(np.rint(filled[hole]), 0, 255).astype(np.uint8)
+    filled = DETAIL * detailed[hole] + (1 - DETAIL) * smooth[0][hole]
+    out[hole] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
     return out

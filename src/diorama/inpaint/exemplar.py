@@ -58,11 +58,10 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
         h, w = level.hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
-            # Contiguous, or the kernels are compiled a second time.
-            shifts = np.ascontiguousarray(2 * shifts.repeat(2, 0)[:h].repeat(2, 1)[:, :w])
+            shifts = _doubled(shifts, h, w)
         ys, xs = _centres(level.hole, plan.stride)
         trust = _trust(level, costs.guess)
-        around = _mean_around(level.colour, level.known, level.visible, 2, costs.tolerance)
+        around = np.full((h, w, 3), -1, np.float32)
         for turn in range(plan.rounds):
             cost = np.zeros(len(ys), np.float32)
             _search(
@@ -70,10 +69,7 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
                 plan.sweeps, plan.reach, plan.stride, 97 * index + turn, *costs[:6],
             )  # fmt: skip
             votes, weight = _vote(*level, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness)
-            reached = level.hole & (weight > 0)
-            filled[reached] = votes[reached] / weight[reached, None]
-            bare = level.hole & ~reached
-            filled[bare] = smooth[index][bare]
+            _settle(filled, level.hole, votes, weight, smooth[index])
     return filled
 
 
@@ -131,26 +127,46 @@ def _trust(level: Level, guess: float) -> Float:
     return np.asarray(np.maximum(0.9**distance, 0.05) * guess + 0.02, np.float32)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def _mean_around(colour, known, visible, radius, tolerance):  # type: ignore[no-untyped-def]
-    """(H, W, 3): mean colour of each known pixel's own surface within `radius`."""
-    height, width = known.shape
-    mean = np.zeros((height, width, 3), np.float32)
+@numba.njit(cache=True, nogil=True)
+def _doubled(shifts, height, width):  # type: ignore[no-untyped-def]
+    """The shifts of a finer level, from those of the level that has half its pixels a side."""
+    finer = np.empty((height, width, 2), np.int32)
     for y in range(height):
         for x in range(width):
-            if not known[y, x]:
-                continue
-            count = np.float32(0)
-            a, b, c = np.float32(0), np.float32(0), np.float32(0)
-            for v in range(max(y - radius, 0), min(y + radius + 1, height)):
-                for u in range(max(x - radius, 0), min(x + radius + 1, width)):
-                    if known[v, u] and abs(visible[v, u] - visible[y, x]) <= tolerance:
-                        count += 1
-                        a += colour[v, u, 0]
-                        b += colour[v, u, 1]
-                        c += colour[v, u, 2]
-            mean[y, x, 0], mean[y, x, 1], mean[y, x, 2] = a / count, b / count, c / count
-    return mean
+            finer[y, x, 0] = 2 * shifts[y // 2, x // 2, 0]
+            finer[y, x, 1] = 2 * shifts[y // 2, x // 2, 1]
+    return finer
+
+
+@numba.njit(cache=True, nogil=True)
+def _settle(filled, hole, votes, weight, smooth):  # type: ignore[no-untyped-def]
+    """Give the hole its colours, in place: what was voted for, else the membrane's."""
+    for y in range(hole.shape[0]):
+        for x in range(hole.shape[1]):
+            if hole[y, x]:
+                for c in range(3):
+                    filled[y, x, c] = votes[y, x, c] / weight[y, x] if weight[y, x] > 0 else smooth[y, x, c]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _mean_around(colour, known, visible, radius, tolerance, y, x, mean):  # type: ignore[no-untyped-def]
+    """Put into `mean` (H, W, 3) the mean colour of a known pixel's own surface within `radius`, unless it is there.
+
+    Few pixels are ever asked for: those near holes.
+    """
+    if mean[y, x, 0] >= 0:
+        return
+    height, width = known.shape
+    count = np.float32(0)
+    a, b, c = np.float32(0), np.float32(0), np.float32(0)
+    for v in range(max(y - radius, 0), min(y + radius + 1, height)):
+        for u in range(max(x - radius, 0), min(x + radius + 1, width)):
+            if known[v, u] and abs(visible[v, u] - visible[y, x]) <= tolerance:
+                count += 1
+                a += colour[v, u, 0]
+                b += colour[v, u, 1]
+                c += colour[v, u, 2]
+    mean[y, x, 0], mean[y, x, 1], mean[y, x, 2] = a / count, b / count, c / count
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -239,7 +255,8 @@ def _search(  # type: ignore[no-untyped-def]
     row,
     pull,
 ):
-    """PatchMatch: improve `shifts` (H, W, 2) at the pixels (ys, xs) in place; `cost` gets what each one costs."""
+    """PatchMatch: improve `shifts` (H, W, 2) at the pixels (ys, xs) in place; `cost` gets what each one costs, and
+    `around` (H, W, 3) the mean colours that were needed."""
     height, width = hole.shape
     side = 2 * radius + 1
     patch = np.zeros((side * side, 3), np.float32)
@@ -283,6 +300,7 @@ def _search(  # type: ignore[no-untyped-def]
                     continue
                 if not known[v, u] or visible[v, u] > limit:
                     continue
+                _mean_around(colour, known, visible, 2, tolerance, v, u, around)
                 penalty = np.float32(row * abs(sy) + (farther if visible[v, u] < limit - 3 * tolerance else 0.0))
                 for c in range(3):
                     penalty += pull * (smooth[y, x, c] - around[v, u, c]) ** 2

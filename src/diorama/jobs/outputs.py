@@ -135,6 +135,12 @@ def _exported(name: str) -> Output:
     return Output(name, found.label, found.media_type, True, write)
 
 
+def _distances(scene: Scene, path: Path) -> None:
+    """At the geometry's size: twelve megapixels of floats are 80 MB that say no more."""
+    depth = scene.depth
+    export.write_depth(depth, (depth.camera.width, depth.camera.height), path, z=scene.points.z)
+
+
 def _points_preview(scene: Scene, path: Path) -> None:
     ply.write_points(scene.points, path, units=scene.units, max_points=PREVIEW_POINTS)
 
@@ -190,8 +196,8 @@ def _highlighted(scene: Scene) -> Scene:
     if scale < 1:
         size = max(1, round(texture.shape[1] * scale)), max(1, round(texture.shape[0] * scale))
         texture = np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    coloured = (1 - HIGHLIGHT_SHARE) * texture + HIGHLIGHT_SHARE * np.array(HIGHLIGHT)
-    both = np.concatenate([texture, np.round(coloured).astype(np.uint8)])
+    shades = np.arange(256)[:, None] * (1 - HIGHLIGHT_SHARE) + HIGHLIGHT_SHARE * np.array(HIGHLIGHT)
+    both = np.concatenate([texture, cv2.LUT(texture, np.round(shades).astype(np.uint8)[None])])
 
     def placed(mesh: Mesh) -> Mesh:
         half = np.array([1, 0.5], np.float32)
@@ -272,7 +278,9 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
         _THUMBNAIL,
         Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
-        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
+        *map(_exported, ("scene.glb", "scene.obj.zip", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
+        Output("depth.exr", "Depth map and distances (OpenEXR)", "image/x-exr", True, _distances),
+        *map(_exported, ("normals.png", "scene.diorama")),
     ),
     "enhanced": (
         Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
@@ -280,7 +288,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("imagined.jpg", "What was imagined", "image/jpeg", False, _imagined_view),
         Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
         _THUMBNAIL,
-        *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
+        *map(_exported, ("scene.glb", "scene.obj.zip", "mesh.ply", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
     ),

@@ -182,7 +182,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
 
 
 def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
-    camera = scene.camera
+    camera, carried = scene.camera, scene.photo.embedded
     numbers = {name: getattr(camera, name) for name in ("fx", "fy", "cx", "cy", "width", "height", "fov_x", "source")}
     return {
         "step": step,
@@ -205,6 +205,7 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
         ],
         "warnings": list(scene.warnings),
         "camera": numbers,
+        "carried": None if carried is None else f"{carried.origin}, {carried.size[0]} x {carried.size[1]}",
         "units": scene.units,
         "triangles": sum(len(mesh.faces) for mesh in scene.meshes),
         "points": len(scene.points),
@@ -280,11 +281,12 @@ class Watched:
         if scene.step == "enhanced":
             return replace(scene, step="original", meshes=meshes, segments=None, atlas=None, imagined=0.0, advice=None)
         assert layered is not None
+        depth = made.get("corrections", made["depth"])
         return replace(
             scene,
             step="enhanced",
-            photo=made["photo"],
-            depth=made["depth"],
+            photo=replace(made["photo"], camera=depth.camera.resized(scene.photo.width, scene.photo.height)),
+            depth=depth,
             points=made["points"],
             cuts=made["mesh"][0],
             meshes=layered.meshes,
@@ -296,7 +298,7 @@ class Watched:
         )
 
     def _keep(self, stage: str, record: object) -> None:
-        if stage in ("photo", "depth", "points", "mesh", "layers"):
+        if stage in ("photo", "depth", "corrections", "points", "mesh", "layers"):
             self._records[stage] = record
 
     def _use(self, stage: str, key: str) -> Path:

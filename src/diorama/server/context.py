@@ -90,7 +90,7 @@ def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:
     from diorama import depth, inpaint
 
     settings = base.changed(**changes)
-    names = ["auto", *(model.name for model in depth.models())]
+    names = ["auto", depth.EMBEDDED, *(model.name for model in depth.models())]
     if settings.depth not in names:
         raise SettingsError(
             f"There is no depth model named '{settings.depth[:60]}'.", hint=f"Use one of: {', '.join(names)}."

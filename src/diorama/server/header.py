@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_CONTENTS_BYTES = 1 << 20
+"""Far more than a table of contents takes."""
+
 _JPEG_ALONE = {0x01, *range(0xD0, 0xD9)}
 
 
@@ -46,6 +49,8 @@ def pixel_size(file: BinaryIO) -> tuple[int, int] | None:
             return _webp_size(start)
         if start.startswith(b"\xff\xd8"):
             return _jpeg_size(file)
+        if start[4:8] == b"ftyp":
+            return _heif_size(file)
     except struct.error:
         pass  # cut off within the header: the worker's sentence says so
     return None
@@ -63,6 +68,17 @@ def _webp_size(start: bytes) -> tuple[int, int] | None:
         width, height = struct.unpack("<HH", start[26:30])
         return width & 0x3FFF, height & 0x3FFF
     return None
+
+
+def _heif_size(file: BinaryIO) -> tuple[int, int] | None:
+    """HEIC's and AVIF's table of contents stands at the start, as a rule."""
+    from diorama import heif
+
+    file.seek(0)
+    try:
+        return heif.size(file.read(_CONTENTS_BYTES))
+    except ValueError:
+        return None
 
 
 def _jpeg_size(file: BinaryIO) -> tuple[int, int] | None:

@@ -66,7 +66,7 @@ class CameraOut(BaseModel):
     width: int
     height: int
     fov_x: float = Field(description="Horizontal field of view in degrees.")
-    source: Literal["exif", "model", "user", "assumed"]
+    source: Literal["calibration", "exif", "model", "user", "assumed"]
 
 
 class FileOut(BaseModel):
@@ -111,6 +111,7 @@ class ResultOut(BaseModel):
     warnings: list[str]
     settings: dict[str, Any] = Field(description="All settings with which it was made.")
     camera: CameraOut
+    carried: str | None = Field(description="Depth that the photo's file carries (the setting `depth`: `embedded`).")
     units: Literal["relative", "metric"]
     triangles: int
     points: int
@@ -144,6 +145,7 @@ class JobOut(BaseModel):
     error: Problem | None
     report: list[ReportOut] = Field(description="What each stage of the result did.")
     camera: CameraOut | None
+    carried: str | None = Field(description="Depth that the photo's file carries (the setting `depth`: `embedded`).")
     units: Literal["relative", "metric"] | None
     triangles: int | None
     points: int | None
@@ -284,6 +286,7 @@ def job_out(store: Store, job: Job, prefix: str) -> JobOut:
         "error": problems.of_record(job.error) if job.error else None,
         "report": result.get("report", []),
         "camera": result.get("camera"),
+        "carried": result.get("carried"),
         "units": result.get("units"),
         "triangles": result.get("triangles"),
         "points": result.get("points"),
@@ -304,7 +307,7 @@ def _results(job: Job, prefix: str) -> dict[str, dict[str, Any]]:
         if step in made:
             result = made[step]
             files = _files(job, result, prefix)
-            absent = dict.fromkeys(("meshes", "segments", "imagined"))  # in results of older versions
+            absent = dict.fromkeys(("meshes", "segments", "imagined", "carried"))  # in results of older versions
             results[step] = absent | {"settings": {}} | result | {"files": files, "current": is_current(made, step)}
     return results
 

@@ -155,7 +155,7 @@ def fetch(
             f"The weights of {name} are not in the cache and Diorama is offline.",
             hint="Leave out --offline and unset DIORAMA_OFFLINE, or use the bundled network: --depth bundled.",
         )
-    with _locked(file, progress):
+    with locked(file, progress):
         if _state(entry, file, thorough=True) != "ready":  # nobody was faster
             _download(entry, file, progress, connect_seconds)
     return file
@@ -168,7 +168,7 @@ def adopt(entry: Weights, verified: Path) -> Path:
         StorageError: the cache folder refuses.
     """
     file = _file(entry)
-    with _locked(file, None), refusals(file):
+    with locked(file, None), refusals(file):
         verified.replace(file)
         _part(entry, file).unlink(missing_ok=True)
     _stamp(entry, file)
@@ -186,7 +186,7 @@ def remove(name: str, catalogue: Catalogue | None = None) -> int:
     file = _file(entry)
     if not file.parent.is_dir():
         return 0
-    with _locked(file, None), refusals(file):
+    with locked(file, None), refusals(file):
         freed = CachedWeights(entry, "missing", file).disk_bytes
         for gone in (file, _part(entry, file), _stamp_path(file)):
             gone.unlink(missing_ok=True)
@@ -254,7 +254,7 @@ def _download(entry: Weights, file: Path, progress: Progress | None, connect_sec
 
 
 @contextmanager
-def _locked(file: Path, progress: Progress | None) -> Iterator[None]:
+def locked(file: Path, progress: Progress | None) -> Iterator[None]:
     """Hold the file's lock between processes; it is the system's own, so it ends with a killed process."""
     import filelock
 

@@ -11,6 +11,9 @@ const CHOICES = {
   segmenter: { stage: "segments", list: "segmenters" },
 };
 
+/** The depth that the photo's file carries: a choice for photos that have it. */
+const EMBEDDED = "embedded";
+
 export const isModelChoice = (name) => name in CHOICES;
 
 /** What ran at the job's step and why, and the choice for the next run. A field for `settings.js`. */
@@ -37,6 +40,7 @@ export function modelChoice(setting, job, onChange) {
     ran ? h("p", { class: "field-note" }, S.settings.ran(nameOf({ name: ran.backend }), ran.reason)) : null,
   );
   const option = (name, text, disabled = false) => h("option", { value: name, disabled }, text);
+  const carried = setting === "depth" ? job.carried : null;
   let wanted = job.settings[setting];
   let known = [];
 
@@ -53,11 +57,13 @@ export function modelChoice(setting, job, onChange) {
     const chosen = select.value || wanted;
     const options = [
       option("auto", S.settings.modelAuto),
+      ...(carried ? [option(EMBEDDED, S.settings.carried(carried))] : []),
       ...known
         .filter((model) => model.name !== "auto")
         .map((model) => option(model.name, modelLabel(model), !model.available)),
     ];
-    if (!known.some((model) => model.name === chosen) && chosen !== "auto") options.push(option(chosen, chosen));
+    const named = chosen === "auto" || (carried && chosen === EMBEDDED) || known.some((model) => model.name === chosen);
+    if (!named) options.push(option(chosen, chosen));
     select.replaceChildren(...options);
     select.value = chosen;
     showNote();

@@ -23,7 +23,7 @@ export function uploader(art) {
 
   const input = h("input", {
     type: "file",
-    accept: "image/*,.tif,.tiff",
+    accept: "image/*,.tif,.tiff,.heic,.heif,.avif,.jxl",
     class: "visually-hidden",
     tabindex: "-1",
     "aria-hidden": "true",

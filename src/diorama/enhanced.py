@@ -1,0 +1,113 @@
+"""The stages of step 3, "enhanced": what is in the photo, and what it hides.
+
+segments  Segments      the things in the photo
+advice    SceneAdvice   what the advisor says of them and of the scene
+layers    Layered       visible and imagined surfaces
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from diorama.advice import SceneAdvice
+from diorama.errors import ModelError
+from diorama.settings import Settings, StageName
+from diorama.types import (
+    Bool,
+    Cuts,
+    DepthMap,
+    Float32,
+    Layered,
+    Photo,
+    PointCloud,
+    Progress,
+    SegmentEdit,
+    Segments,
+    UInt8,
+)
+
+
+def segments(
+    points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings, fetch: bool, progress: Progress
+) -> tuple[Segments, str, str, tuple[str, ...]]:
+    from diorama.segment import segment
+
+    segments, backend, reason = segment(points, cuts, photo, depth, settings, fetch=fetch, progress=progress)
+    return segments, backend, reason, ()
+
+
+def layers(
+    points: PointCloud,
+    cuts: Cuts,
+    photo: Photo,
+    segments: Segments,
+    said: tuple[str, ...],
+    settings: Settings,
+    fetch: bool,
+    progress: Progress,
+    stage: StageName = "layers",
+) -> tuple[Layered, str, str, tuple[str, ...]]:
+    from diorama import inpaint
+    from diorama.layered import build
+
+    def of_download(_stage: str, share: float, sentence: str) -> None:
+        progress(stage, 0.1 * share, sentence)
+
+    name, reason = inpaint.choose(settings.inpaint, fetch=fetch, progress=of_download)
+    left = 0.8
+
+    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
+        nonlocal left, name, said
+        progress(stage, 1 - left, f"Imagining what is hidden with {name}")
+        left *= 0.8  # how many layers there are shows when they are found
+        try:
+            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+        except ModelError as error:
+            if settings.inpaint != "auto" or name == "bundled":
+                raise
+            said += (f"{error.message} The bundled inpainter was used instead.",)
+            name = "bundled"
+            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+
+    layered, warnings = build(points, cuts, photo, segments, settings, fill)
+    return layered, name, reason, said + warnings
+
+
+def advice(
+    photo: Photo, depth: DepthMap, points: PointCloud, segments: Segments, settings: Settings
+) -> tuple[SceneAdvice, str, str, tuple[str, ...]]:
+    from diorama import advisor
+
+    found = advisor.advise(advisor.SceneQuestion(photo, depth, points, segments), settings.advisor)
+    return found.advice, found.advice.adviser, found.reason, found.warnings
+
+
+def advised(segments: Segments, advice: SceneAdvice, points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
+    """The segments with the names, kinds and merges that are advised."""
+    from diorama.segment.advised import follow
+
+    return follow(segments, advice, points)
+
+
+def edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointCloud) -> tuple[Segments, tuple[str, ...]]:
+    if not edits:
+        return segments, ()
+    from diorama.segment.edit import apply_all
+
+    return apply_all(segments, edits, points)
+
+
+def advisor_identity(settings: Settings) -> str:
+    """Which advisor this is, where its name alone doesn't say: the model and the server."""
+    from diorama import advisor
+
+    return advisor.identity(settings.advisor)
+
+
+def layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:
+    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today."""
+    from diorama import inpaint
+
+    inpainter = inpaint.choose("auto")[0] if settings.inpaint == "auto" else ""
+    return json.dumps([inpainter, *(asdict(edit) for edit in edits)])

@@ -1,0 +1,90 @@
+"""Wavefront OBJ with its material and texture, zipped: three files that belong together, for any 3D program.
+
+`NAME.obj` names `NAME.mtl`, which names `NAME.jpg`; unpacked into one folder they find each other. Each segment and
+part is an object. The axes are the GLB's (x right, y up, z backward), texture coordinates go up. OBJ knows no opacity
+of a vertex: soft rims are opaque.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from diorama import __version__, atomic
+from diorama.errors import InputError
+from diorama.export.glb import jpeg, to_gltf, unit
+from diorama.export.parts import pieces
+from diorama.types import Mesh, Scene
+
+MATERIAL = "photo"
+
+_ROWS = 20_000
+"""Written at a time: Python's numbers take ten times the room of the array's."""
+
+
+def write(scene: Scene, path: Path) -> None:
+    """Write the scene's meshes as a zip of OBJ, MTL and JPEG.
+
+    Raises:
+        InputError: the scene has no surface (the photo is transparent everywhere).
+        StorageError: the disk is full or refuses.
+    """
+    parts = pieces(scene)
+    if not parts:
+        raise InputError(
+            "The scene has no surface that could be written.", hint="Choose a photo that isn't transparent everywhere."
+        )
+    stem = _stem(path)
+    with atomic.writing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        with archive.open(_member(f"{stem}.obj"), "w", force_zip64=True) as out:
+            head = f"# Diorama {__version__}, units: {scene.units}\nmtllib {stem}.mtl\n"
+            out.write(head.encode())
+            first = 1  # OBJ counts from 1, through all groups
+            for part in parts:
+                for lines in _group(part.mesh, first):
+                    out.write(lines.encode("utf-8", "replace"))
+                first += len(part.mesh.vertices)
+        archive.writestr(_member(f"{stem}.mtl"), _material(f"{stem}.jpg"))
+        archive.writestr(_member(f"{stem}.jpg", zipfile.ZIP_STORED), jpeg(scene.texture))
+
+
+def _group(mesh: Mesh, first: int) -> Iterator[str]:
+    name = re.sub(r"[\s\x00-\x1f\x7f]+", "_", mesh.name).strip("_") or "mesh"
+    yield f"o {name}\n"
+    yield from _lines("v %.8g %.8g %.8g\n", to_gltf(mesh.vertices))
+    yield from _lines("vt %.7g %.7g\n", np.stack([mesh.uv[:, 0], 1 - mesh.uv[:, 1]], axis=1))
+    yield from _lines("vn %.5g %.5g %.5g\n", unit(to_gltf(mesh.normals)))
+    yield f"usemtl {MATERIAL}\n"
+    # A corner's vertex, texture coordinate and normal have the same number.
+    yield from _lines("f %d/%d/%d %d/%d/%d %d/%d/%d\n", np.repeat(mesh.faces + first, 3, axis=1))
+
+
+def _lines(row: str, values: npt.NDArray[Any]) -> Iterator[str]:
+    for start in range(0, len(values), _ROWS):
+        part = values[start : start + _ROWS]
+        yield (row * len(part)) % tuple(part.ravel().tolist())
+
+
+def _material(texture: str) -> bytes:
+    """The photo as it is: no light of the program's own where it heeds `illum 0`."""
+    return f"newmtl {MATERIAL}\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nd 1\nillum 0\nmap_Kd {texture}\n".encode()
+
+
+def _stem(path: Path) -> str:
+    """The archive's name without its endings, as every program can read it inside a file."""
+    bare = re.sub(r"(\.obj)?\.zip$", "", path.name, flags=re.I)
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_")[:80] or "scene"
+
+
+def _member(name: str, how: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
+    """Dated 1980, so that the same scene gives the same bytes."""
+    info = zipfile.ZipInfo(name)
+    info.compress_type = how
+    info.external_attr = 0o644 << 16
+    return info
