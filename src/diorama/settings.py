@@ -77,6 +77,11 @@ class Settings(BaseModel):
         True, stage="depth", label="Average with the mirrored photo",
         why="Halves left-right bias and some noise of the network, for twice its time.",
     )  # fmt: skip
+    depth_tiles: int = _tunable(
+        1, stage="depth", label="Fine structure", unit="tiles a side", step=1, ge=1, le=6,
+        why="With 2 or more the network looks at parts of the photo as well and sees finer outlines there, not better "
+        "distances. Each tile costs the network's time once more; 1 is off.",
+    )  # fmt: skip
     edge_sharpness: float = _tunable(
         1.0, stage="depth", label="Edge sharpness", step=0.05, ge=0, le=1,
         why="How far blurred depth edges are snapped to the nearer of their two sides, along the photo's own edges.",
