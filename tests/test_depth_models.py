@@ -470,6 +470,7 @@ class Elsewhere(onnxruntime.InferenceSession):  # type: ignore[misc]
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> type[Elsewhere]:
     """An onnxruntime with CUDA."""
+    monkeypatch.delenv("DIORAMA_PROVIDER")
     have = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: have)
     monkeypatch.setattr(onnxruntime, "InferenceSession", type("Session", (Elsewhere,), {}))

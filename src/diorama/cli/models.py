@@ -53,7 +53,7 @@ def list_(talk: Talk) -> None:
     titles = {"models": "Depth models", "inpainters": "Inpainters", "segmenters": "Segmenters"}
     cached = weights.list_weights()
     fetched = hub.snapshots()
-    used = sum(c.disk_bytes for c in cached) + sum(snapshot.bytes for snapshot in fetched)
+    used = weights.disk_bytes()
     for kind, infos in kinds.items():
         rows = [(m.name, _state(m), _megabytes(m.bytes), m.licence, m.note) for m in infos]
         talk.table(("name", "state", "size", "licence", "note"), rows, titles[kind])

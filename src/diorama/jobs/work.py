@@ -196,6 +196,7 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
                 "seconds": report.seconds,
                 "settings": report.settings,
                 "warnings": list(report.warnings),
+                "provider": report.provider,
             }
             for report in scene.report
         ],

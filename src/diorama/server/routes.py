@@ -368,13 +368,14 @@ def get_settings() -> dict[str, Any]:
 @api.get("/models", response_model=ModelsOut, tags=["settings"], summary="Models")
 def list_models(context: Shared) -> Any:
     """The depth models and the inpainters, best first, and how the download of better ones goes."""
-    from diorama import depth, inpaint
+    from diorama import depth, inpaint, weights
 
     download = context.fetcher.download
     return ModelsOut(
         models=[_model(model, download(model.name)) for model in depth.models()],
         inpainters=[_model(model, download(model.name)) for model in inpaint.models()],
         offline=not context.fetcher.enabled,
+        disk_bytes=weights.disk_bytes(),
     )
 
 

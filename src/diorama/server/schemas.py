@@ -182,6 +182,7 @@ class ModelsOut(BaseModel):
     models: list[ModelOut]
     inpainters: list[ModelOut]
     offline: bool = Field(description="Nothing is downloaded.")
+    disk_bytes: int = Field(description="What all downloaded weights take on the server's disk.")
 
 
 class SegmentOut(BaseModel):
