@@ -183,9 +183,10 @@ def make(
     segments, said = _edited(segments, chosen, points)
     layered = run.stage(
         "layers",
-        _layers_identity(chosen, settings),
+        _layers_identity(chosen, said, settings),
         lambda: _layers(points, cuts, photo, segments, said, settings, fetch, run.progress),
     )
+    layered = layered.named(segments)  # kept ones may have been made under other names
     return Scene(
         "enhanced",
         photo,
@@ -313,12 +314,16 @@ def _edited(segments: Segments, edits: tuple[SegmentEdit, ...], points: PointClo
     return apply_all(segments, edits, points)
 
 
-def _layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:
-    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today."""
+def _layers_identity(edits: tuple[SegmentEdit, ...], said: tuple[str, ...], settings: Settings) -> str:
+    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today.
+
+    Names change no layer and are put on afterwards. Where an edit was left out, the stage's report says so (`said`):
+    then all edits count.
+    """
     from diorama import inpaint
 
     inpainter = inpaint.choose("auto")[0] if settings.inpaint == "auto" else ""
-    return json.dumps([inpainter, *(asdict(edit) for edit in edits)])
+    return json.dumps([inpainter, *(asdict(edit) for edit in edits if said or edit.kind != "rename")])
 
 
 def _read(source: Source, settings: Settings) -> Photo:
