@@ -34,7 +34,7 @@ FOUNDATION = [
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
 
 STAGES = 1
-ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "cli": 5, "__main__": 6, "__init__": 6}
+ABOVE = {"pipeline": 2, "optimize": 2, "jobs": 3, "server": 4, "doctor": 4, "cli": 5, "__main__": 6, "__init__": 6}
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
 
 FAMILIES = {
