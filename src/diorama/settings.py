@@ -66,7 +66,8 @@ class Settings(BaseModel):
     # ---- depth -------------------------------------------------------------------------------------------------
     depth: str = _tunable(
         "auto", stage="depth", label="Depth model", slider=False, min_length=1, max_length=4096,
-        why="A backend's name, 'embedded' (the photo's own) or, on the command line, a depth file's path. "
+        why="A backend's name, 'embedded' (the photo's own) or, on the command line, hub:OWNER/NAME or the path of a "
+        "depth file or of an ONNX file with a contract. "
         "'auto': the photo's own where it is in metres, else the best whose weights are here.",
     )  # fmt: skip
     depth_kind: DepthKind = _tunable(

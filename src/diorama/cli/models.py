@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diorama.inpaint import InpainterInfo
     from diorama.segment.models import SegmenterInfo
     from diorama.weights import CachedWeights
+    from diorama.weights.hub import Snapshot
 
     _Info = ModelInfo | InpainterInfo | SegmenterInfo
 
@@ -102,19 +103,23 @@ def pull(talk: Talk, names: Names = None, accept_licence: AcceptLicence = False)
 
 @command(app)
 def verify(talk: Talk, names: Names = None) -> None:
-    """Read every byte of what the cache holds and compare it with the catalogue's sha256."""
+    """Read every byte of what the cache holds and compare it with the catalogue's sha256, or the hub's."""
     from diorama import weights
+    from diorama.weights import hub
 
-    checked = weights.verify(names or None)
+    own = [name for name in names or () if not _is_hub(name)]
+    rows = [_row(cached) for cached in weights.verify(own)] if names else [_row(cached) for cached in weights.verify()]
+    wanted = {hub.parse(name[len("hub:") :]).repo for name in names or () if _is_hub(name)}
+    rows += [_verified(snapshot) for snapshot in hub.snapshots() if not names or snapshot.repo in wanted]
     said = {"ready": "intact", "missing": "not downloaded", "damaged": "damaged"}
-    talk.table(("name", "state", "file"), [(c.weights.name, said[c.state], str(c.path)) for c in checked])
-    damaged = [c.weights.name for c in checked if c.state == "damaged"]
+    talk.table(("name", "state", "file"), [(row["name"], said[row["state"]], row["path"]) for row in rows])
+    damaged = [row["name"] for row in rows if row["state"] == "damaged"]
     if damaged and not talk.json:
         raise WeightsCorruptError(
             f"These weights are damaged: {', '.join(damaged)}.",
-            hint=f"Fetch them again: diorama models pull {' '.join(damaged)}.",
+            hint=f"Fetch them again: diorama models pull {' '.join(damaged)} (of the hub: remove them first).",
         )
-    talk.result({"weights": [_row(c) for c in checked]})
+    talk.result({"weights": rows})
     if damaged:
         raise typer.Exit(WeightsCorruptError.exit_code)
 
@@ -207,6 +212,15 @@ def install(
         installed = bundles.install(file, progress)
     values = [{"name": entry.name, "path": str(weights.path(entry.name))} for entry in installed]
     talk.result({"installed": values}, [f"{v['name']}: {v['path']}" for v in values])
+
+
+def _verified(snapshot: Snapshot) -> dict[str, Any]:
+    """A row like `_row`'s, of a model of the hub, once its files have been read."""
+    state = "ready" if snapshot.is_intact() else "damaged"
+    return {
+        "name": f"hub:{snapshot.repo}", "state": state, "path": str(snapshot.folder), "bytes": snapshot.bytes,
+        "disk_bytes": snapshot.bytes, "commit": snapshot.commit, "licence": snapshot.licence,
+    }  # fmt: skip
 
 
 def _is_hub(name: str) -> bool:
