@@ -62,7 +62,8 @@ def test_the_encoder_is_given_what_was_published(files: tuple[Path, Path], size:
     photo = Photo(np.ascontiguousarray(np.repeat(halves[None], height, 0)), Camera.assumed(width, height))
     mask = mobile_sam.decode(mobile_sam.encode(photo, files[0]), (0.9 * width, 0.3 * height), size, files[1])
     assert mask is not None
-    np.testing.assert_array_equal(mask.inside[:, 8::16], np.arange(width)[None, 8::16].repeat(height, 0) >= width // 2)
+    right = (np.arange(width) >= width // 2)[None].repeat(height - 32, 0)  # the graph blurs across its padding
+    np.testing.assert_array_equal(mask.inside[:-32, 8::16], right[:, 8::16])
 
 
 @pytest.mark.usefixtures("cached")
