@@ -296,6 +296,17 @@ class Layered:
 
 
 @dataclass(frozen=True)
+class ModelInfo:
+    """What a person needs to choose a backend: a row of the tables of depth models, inpainters and segmenters."""
+
+    name: str
+    available: bool  # it can run now
+    licence: str
+    bytes: int  # size of its weights
+    note: str
+
+
+@dataclass(frozen=True)
 class StageReport:
     """What one stage did, for `scene.report`, the page and the GLB's extras."""
 

@@ -15,13 +15,9 @@ from diorama.errors import WeightsCorruptError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diorama.depth import ModelInfo
-    from diorama.inpaint import InpainterInfo
-    from diorama.segment.models import SegmenterInfo
+    from diorama.types import ModelInfo
     from diorama.weights import CachedWeights
     from diorama.weights.hub import Snapshot
-
-    _Info = ModelInfo | InpainterInfo | SegmenterInfo
 
 app = typer.Typer(name="models", help="The networks: what there is, fetch, check, carry, remove.", no_args_is_help=True)
 
@@ -46,7 +42,7 @@ def list_(talk: Talk) -> None:
     from diorama.segment import models as segmenters
     from diorama.weights import hub
 
-    kinds: dict[str, Sequence[_Info]] = {
+    kinds: dict[str, Sequence[ModelInfo]] = {
         "models": depth.models(),
         "inpainters": inpaint.models(),
         "segmenters": segmenters.models(),
@@ -140,7 +136,7 @@ def licences(talk: Talk) -> None:
         }
         for k in hub.KNOWN.values()
     ]
-    own: list[_Info] = [*depth.models(), *inpaint.models()]
+    own: list[ModelInfo] = [*depth.models(), *inpaint.models()]
     rows += [
         {"name": m.name, "licence": m.licence, "source": "comes with Diorama", "note": m.note}
         for m in own
@@ -237,7 +233,7 @@ def _row(cached: CachedWeights) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _state(info: _Info) -> str:
+def _state(info: ModelInfo) -> str:
     if info.available:
         return "here"
     return "no key" if info.licence == "service" else "not here"
