@@ -2,6 +2,7 @@
 
     python benchmarks/depth.py                      scikit-image's Motorcycle, with its true disparity
     python benchmarks/depth.py STEREO               NAME/left.png and NAME/disparity.png (16 bits, x 256, 0 = unknown)
+    python benchmarks/depth.py --tiles 3            with fine structure from tiles (raw stays without)
     python benchmarks/depth.py --backends bundled   only these networks; all whose weights are in the cache otherwise
 
 Inverse depth is known up to scale and shift, so all measures are blind to them:
@@ -113,7 +114,7 @@ def _lower_is_nearer(rgb: npt.NDArray[np.uint8]) -> Float32:
     return np.repeat(np.linspace(0, 1, height, dtype=np.float32)[:, None], width, axis=1)
 
 
-def method(backend: str, step: str) -> Callable[[npt.NDArray[np.uint8]], Float32]:
+def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint8]], Float32]:
     """What a row of the table measures."""
     if backend == "lower is nearer":
         return _lower_is_nearer
@@ -123,7 +124,7 @@ def method(backend: str, step: str) -> Callable[[npt.NDArray[np.uint8]], Float32
             refine.normalise(network.predict(rgb, None).inverse), rgb.shape[1], rgb.shape[0]
         )
     sharpness = 0.0 if step == "flipped" else 1.0
-    settings = Settings(depth=backend, edge_sharpness=sharpness, find_sky=step == "refined")
+    settings = Settings(depth=backend, edge_sharpness=sharpness, find_sky=step == "refined", depth_tiles=tiles)
 
     def run(rgb: npt.NDArray[np.uint8]) -> Float32:
         photo = Photo(rgb, Camera.assumed(rgb.shape[1], rgb.shape[0]))
@@ -132,9 +133,9 @@ def method(backend: str, step: str) -> Callable[[npt.NDArray[np.uint8]], Float32
     return run
 
 
-def measure(backend: str, step: str, folder: Path | None, results: Any) -> None:
+def measure(backend: str, step: str, tiles: int, folder: Path | None, results: Any) -> None:
     """One row, in a process of its own; puts (scores..., ms, MB)."""
-    run = method(backend, step)
+    run = method(backend, step, tiles)
     scores, seconds = [], []
     for rgb, disparity in motorcycle() if folder is None else stereo_pairs(folder):
         begin = time.perf_counter()
@@ -180,6 +181,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="stereo pairs: NAME/left.png and NAME/disparity.png")
     parser.add_argument("--folder", dest="folder_option", type=Path, help="the same")
     parser.add_argument("--backends", nargs="+", metavar="NAME", help="networks to measure")
+    parser.add_argument("--tiles", type=int, default=1, metavar="N", help="the setting depth_tiles, for all but raw")
     arguments = parser.parse_args()
     folder = arguments.folder or arguments.folder_option
     here = [model.name for model in depth.models() if model.available]
@@ -191,7 +193,7 @@ def main() -> int:
     context = multiprocessing.get_context("spawn")
     for backend, step in rows(backends):
         results = context.SimpleQueue()
-        process = context.Process(target=measure, args=(backend, step, folder, results))
+        process = context.Process(target=measure, args=(backend, step, arguments.tiles, folder, results))
         process.start()
         process.join()
         if process.exitcode:

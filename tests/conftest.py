@@ -28,6 +28,7 @@ def _fresh_folders() -> dict[str, str]:
 
 # Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
 os.environ.update(_fresh_folders())
+os.environ["DIORAMA_PROVIDER"] = "cpu"  # the same numbers whatever the machine has
 
 # A busy machine is no failure; where a failure has to be repeated by others, everyone tries the same examples.
 settings.register_profile(

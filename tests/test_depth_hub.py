@@ -395,7 +395,11 @@ def test_a_model_is_fetched_once_and_kept_by_its_commit(server: FakeHub) -> None
     assert len(server.requests) == asked
     assert hub.snapshots() == [found]
     assert found.bytes > 5000
-    assert hub.remove(REFERENCE) > 5000
+    assert diorama("models", "verify", "hub:some/model").code == 0
+    (found.folder / "model.safetensors").write_bytes(b"other")
+    assert "hub:some/model" in diorama("models", "verify").err
+    assert diorama("models", "verify", "migan").code == 0
+    assert hub.remove(REFERENCE) > 100
     assert hub.snapshots() == []
     assert hub.remove(REFERENCE) == 0
 

@@ -3,12 +3,14 @@ post-processing; networks with a contract; MoGe's camera; what runs them."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -21,7 +23,8 @@ from scipy.optimize import least_squares
 import networks
 from diorama import depth, pipeline, weights
 from diorama import networks as sessions
-from diorama.depth import contract, moge, onnx
+from diorama.depth import contract, moge, onnx, tiles
+from diorama.depth.prediction import Prediction
 from diorama.errors import DepthFileError, ModelError, SettingsError, UnknownModelError
 from diorama.settings import Settings
 from diorama.types import Camera, Photo, UInt8
@@ -431,8 +434,6 @@ def test_a_checkpoint_is_made_anew_when_the_network_changes(tmp_path: Path) -> N
 
 
 def test_the_command_takes_a_network_file(tmp_path: Path) -> None:
-    import cv2
-
     path = with_contract(tmp_path)
     cv2.imwrite(str(tmp_path / "photo.png"), noise(60, 40))
     made = diorama("depth", tmp_path / "photo.png", "-o", tmp_path / "d.npy", "--depth", path, "--json")
@@ -469,6 +470,7 @@ class Elsewhere(onnxruntime.InferenceSession):  # type: ignore[misc]
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> type[Elsewhere]:
     """An onnxruntime with CUDA."""
+    monkeypatch.delenv("DIORAMA_PROVIDER")
     have = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: have)
     monkeypatch.setattr(onnxruntime, "InferenceSession", type("Session", (Elsewhere,), {}))
@@ -542,3 +544,84 @@ def test_the_catalogue_has_what_the_table_needs() -> None:
     needed = {backend.name for backend in depth.BACKENDS if backend.file is None}
     assert needed <= set(weights.CATALOGUE)
     assert replace(weights.CATALOGUE["moge-2-small"]).licence == "MIT"
+
+
+# ---- fine structure from tiles -----------------------------------------------------------------------------------
+
+
+@given(width=st.integers(1, 3000), height=st.integers(1, 3000), count=st.integers(1, 6))
+def test_tiles_cover_the_picture(width: int, height: int, count: int) -> None:
+    found = list(tiles.tiles(width, height, count))
+    for side, places in ((height, [y for y, _ in found]), (width, [x for _, x in found])):
+        spans = sorted({(place.start, place.stop) for place in places})
+        assert spans[0][0] == 0
+        assert spans[-1][1] == side
+        assert all(a[1] > b[0] for a, b in itertools.pairwise(spans))
+        assert all(stop - start >= min(side, tiles.MIN_SIDE) for start, stop in spans)
+        assert len(spans) <= count
+
+
+class Blurred:
+    """A network that sees 48 px: the red channel, each answer at another scale and shift."""
+
+    def __init__(self, scale: str = "relative") -> None:
+        self.random = np.random.default_rng(0)
+        self.scale: Any = scale
+        self.calls = 0
+
+    def __call__(self, rgb: UInt8, _focal: float | None) -> Prediction:
+        self.calls += 1
+        small = cv2.resize(rgb, (48, 48), interpolation=cv2.INTER_AREA).astype(np.float32)
+        slope, shift = (1.0, 0.0) if self.calls == 1 else self.random.uniform(0.5, 2, 2)
+        far = None if self.scale == "relative" else small[..., 2] > 200
+        return Prediction(small[..., 0] / 100 * np.float32(slope) + np.float32(shift), self.scale, far)
+
+
+def fine_scene() -> UInt8:
+    """A ramp with bars of 6 px before it, and in blue a sky."""
+    y, x = np.mgrid[0:240, 0:240]
+    red = 40 + x / 3 + 90 * ((x // 6) % 4 == 0) * (y > 90)
+    return np.ascontiguousarray(np.dstack([red, red, np.where(y < 40, 255, 0)]), np.uint8)
+
+
+def test_tiles_show_what_the_whole_does_not() -> None:
+    rgb = fine_scene()
+    network = Blurred()
+    backend = depth.Backend("blurred", network, "", "")
+    heard: list[float] = []
+    whole = network(rgb, None)
+    found = tiles.detailed(backend, rgb, whole, 4, heard.append).inverse
+    true = rgb[..., 0].astype(np.float64) / 100
+    before = cv2.resize(whole.inverse, (240, 240), interpolation=cv2.INTER_CUBIC)
+    assert network.calls == 17
+    assert heard == pytest.approx(np.arange(1, 17) / 16)
+    middle = np.s_[110:220, 20:220]
+    assert np.abs(found - true)[middle].mean() < 0.7 * np.abs(before - true)[middle].mean()
+    # What is coarse stays the whole's, whatever the tiles' own scales.
+    coarse = [cv2.GaussianBlur(values, (0, 0), 20) for values in (found, before)]
+    assert np.abs(coarse[0] - coarse[1]).max() < 0.05
+
+
+def test_tiles_leave_the_sky_alone() -> None:
+    rgb = fine_scene()
+    network = Blurred("metric")
+    whole = network(rgb, None)
+    found = tiles.detailed(depth.Backend("blurred", network, "", ""), rgb, whole, 3)
+    assert found.far is not None
+    assert found.far[:35].all()
+    assert not found.far[45:].any()
+    assert found.scale == "metric"
+    assert found.inverse.min() >= whole.inverse.min() - 0.3
+    before = cv2.resize(whole.inverse, (240, 240), interpolation=cv2.INTER_CUBIC)
+    np.testing.assert_array_equal(found.inverse[:20], np.maximum(before, before.min())[:20])
+
+
+def test_fine_structure_is_a_setting(tmp_path: Path) -> None:
+    path = with_contract(tmp_path)
+    settings = Settings(depth=str(path), flip_average=False)
+    heard: list[str] = []
+    photo = photo_of(fine_scene())
+    off, _ = depth.estimate(photo, settings)
+    on, _ = depth.estimate(photo, settings.changed(depth_tiles=3), progress=lambda _s, _d, text: heard.append(text))
+    assert heard.count("Estimating depth of 3 tiles a side") == 9
+    assert np.abs(on.inverse_depth - off.inverse_depth).max() > 0.1

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from diorama import inpaint, networks, weights
 from diorama.errors import DownloadError, ModelError, UnknownModelError, WeightsMissingError
-from diorama.inpaint import windows
+from diorama.inpaint import lama, migan, windows
 
 GREEN = (40, 200, 60)
 
@@ -120,6 +120,28 @@ def test_only_the_hole_is_filled_and_only_from_what_is_known(
     out = inpaint.fill(rgb, hole, known, model=name)
     assert np.array_equal(out[~hole], rgb[~hole])
     assert np.abs(out[hole].astype(int) - GREEN).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(512, 512), (300, 411), (64, 64)])
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_a_window_is_prepared_and_read_as_published(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    """Against float64: MI-GAN takes bytes and a mask of what is known, LaMa 0..1 in a square and a mask of holes."""
+    path = tmp_path / f"{name}.onnx"
+    path.write_bytes(GRAPHS[name]())
+    random = np.random.default_rng(sum(size))
+    rgb = random.integers(0, 200, (*size, 3), np.uint8)
+    hole = random.random(size) < 0.3
+    picture, holes = rgb.astype(np.float64), hole.astype(np.float64)[..., None]
+    if name == "lama":
+        beyond = [(0, 512 - side) for side in size]
+        picture = np.pad(picture / 255, [*beyond, (0, 0)], mode="symmetric")
+        holes = np.pad(holes, [*beyond, (0, 0)], mode="symmetric")
+    largest = (picture * (1 - holes)).max(axis=(0, 1))
+    expected = picture * (1 - holes) + largest * holes
+    if name == "lama":
+        expected = np.rint(expected * 255)[: size[0], : size[1]]
+    answer = (migan if name == "migan" else lama)._answer(path, rgb, hole)
+    np.testing.assert_array_equal(answer, expected)
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))

@@ -83,11 +83,14 @@ def test_step_3_takes_up_step_2_and_the_edits(place: Workplace) -> None:
     edited = work.run(replace(second, edits={result["keys"]["advice"]: [edit], "another": [edit, edit]})).result
     assert edited is not None
     assert edited["folder"] != result["folder"]
-    assert [stage["reused"] for stage in edited["stages"]] == [True, True, False, False]
+    assert [stage["reused"] for stage in edited["stages"]] == [True, True, True, False], "a name changes no layer"
     found = json.loads((first.folder / "files" / edited["folder"] / "outlines.json").read_bytes())["segments"]
     assert (name, found[0]["name"]) == ("Subject", "Cup")
     scene = Scene.load(first.folder / "files" / edited["folder"] / "scene.diorama")
     assert any(mesh.name.startswith("Cup") for mesh in scene.meshes)
+    taken_back = work.run(second).result
+    assert taken_back is not None
+    assert taken_back["folder"] == result["folder"]
 
 
 def test_step_4_takes_up_step_3(place: Workplace) -> None:

@@ -12,6 +12,7 @@ from diorama import networks, weights
 from diorama.errors import DownloadError, ModelError, WeightsMissingError
 from diorama.segment import mobile_sam, segment
 from diorama.settings import Settings
+from diorama.types import Camera, Photo
 from diorama.weights import Weights
 from segment_scenes import BALL, POST, View, overlap, tiny_sam
 
@@ -42,6 +43,27 @@ def test_a_point_on_the_ball_gives_the_ball(files: tuple[Path, Path]) -> None:
         mask = mobile_sam.decode(embedding, (size[0] * 0.45, size[1] * 0.55), size, files[1])
         assert mask is not None
         assert overlap(mask.inside, view.truth == BALL) > 0.85
+
+
+@pytest.mark.parametrize("size", [(1024, 640), (512, 1024)])
+def test_the_encoder_is_given_what_was_published(files: tuple[Path, Path], size: tuple[int, int]) -> None:
+    """Against float64: RGB 0..255, long side 1024; normalised, then padded with zeros, in the graph. Then the decoder's
+    convention: the point in the encoder's pixels, the mask at the picture's size."""
+    width, height = size
+    rgb = np.repeat(np.repeat(np.random.default_rng(1).integers(0, 256, (16, 16, 3)), 64, 0), 64, 1).astype(np.uint8)
+    rgb = np.ascontiguousarray(rgb[:height, :width])
+    normal = (rgb.astype(np.float64) - [123.675, 116.28, 103.53]) / [58.395, 57.12, 57.375]
+    square = np.zeros((1024, 1024, 3))
+    square[:height, :width] = normal
+    cells = square.reshape(64, 16, 64, 16, 3).mean(axis=(1, 3))
+    embedding = mobile_sam.encode(Photo(rgb, Camera.assumed(width, height)), files[0])
+    np.testing.assert_allclose(embedding[0, :3].transpose(1, 2, 0), cells, atol=1e-4)
+    halves = np.where(np.arange(width)[:, None] < width // 2, (200, 30, 40), (20, 90, 220)).astype(np.uint8)
+    photo = Photo(np.ascontiguousarray(np.repeat(halves[None], height, 0)), Camera.assumed(width, height))
+    mask = mobile_sam.decode(mobile_sam.encode(photo, files[0]), (0.9 * width, 0.3 * height), size, files[1])
+    assert mask is not None
+    right = (np.arange(width) >= width // 2)[None].repeat(height - 32, 0)  # the graph blurs across its padding
+    np.testing.assert_array_equal(mask.inside[:-32, 8::16], right[:, 8::16])
 
 
 @pytest.mark.usefixtures("cached")

@@ -98,6 +98,7 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
     assert all(stage["state"] == "done" and stage["seconds"] >= 0 for stage in made["stages"])
     assert [report["stage"] for report in made["report"]] == ["photo", "depth", "points", "mesh"]
     assert all(report["backend"] and report["reason"] for report in made["report"])
+    assert [report["provider"] for report in made["report"]] == ["", "CPU", "", ""]
     assert (made["camera"]["width"], made["camera"]["height"]) == (96, 64)
     assert made["camera"]["source"] == "assumed"
     assert made["units"] == "relative"

@@ -312,8 +312,13 @@ def test_edits_of_two_windows_do_not_overwrite_each_other(
     assert "meantime" in answer.json()["detail"]
 
 
-def test_inpainters_are_listed(client: TestClient) -> None:
-    rows = {row["name"]: row for row in client.get("/api/v1/models").json()["inpainters"]}
+def test_inpainters_and_segmenters_are_listed(client: TestClient) -> None:
+    listed = client.get("/api/v1/models").json()
+    assert {row["name"]: row["state"] for row in listed["segmenters"]} == {
+        "mobile-sam": "missing",
+        "regions": "available",
+    }
+    rows = {row["name"]: row for row in listed["inpainters"]}
     assert {"bundled", "migan", "lama", "openai"} <= set(rows)
     assert rows["bundled"]["state"] == "available"
     assert rows["migan"]["state"] == "missing"

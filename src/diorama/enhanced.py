@@ -105,9 +105,13 @@ def advisor_identity(settings: Settings) -> str:
     return advisor.identity(settings.advisor)
 
 
-def layers_identity(edits: tuple[SegmentEdit, ...], settings: Settings) -> str:
-    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today."""
+def layers_identity(edits: tuple[SegmentEdit, ...], said: tuple[str, ...], settings: Settings) -> str:
+    """Which layers these are, where the settings alone don't say: a person's edits, and what `auto` takes today.
+
+    Names change no layer and are put on afterwards. Where an edit was left out, the stage's report says so (`said`):
+    then all edits count.
+    """
     from diorama import inpaint
 
     inpainter = inpaint.choose("auto")[0] if settings.inpaint == "auto" else ""
-    return json.dumps([inpainter, *(asdict(edit) for edit in edits)])
+    return json.dumps([inpainter, *(asdict(edit) for edit in edits if said or edit.kind != "rename")])

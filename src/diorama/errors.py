@@ -21,7 +21,8 @@
     │   ├── JobNotFoundError       no job of that id                           exit 5, HTTP 404
     │   ├── QueueFullError         too many jobs wait already                  exit 5, HTTP 429
     │   └── WorkerDiedError        the worker process died on this photo       exit 5, HTTP 500
-    └── ServerError                the server can't start                      exit 6, HTTP 500
+    ├── ServerError                the server can't start                      exit 6, HTTP 500
+    └── InstallationError          something that Diorama needs is broken      exit 7, HTTP 500
 
 `message` says what is wrong and `hint` what to do next: both are sentences for a person, and the page, the command
 and the API show them alike. Errors of libraries are translated where the library is called.
@@ -170,3 +171,9 @@ class ServerError(DioramaError):
     """The server can't start."""
 
     exit_code = 6
+
+
+class InstallationError(DioramaError):
+    """Something that Diorama needs is broken; `diorama doctor` says what."""
+
+    exit_code = 7

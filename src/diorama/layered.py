@@ -179,13 +179,13 @@ class _Names:
             for unseen in (False, True):
                 chosen = (label == name_id) & (imagined == unseen)
                 if chosen.any():
-                    name = self.items.get(int(name_id), BACKDROP)
-                    kind = ", rim" if ribbon else ", imagined" if unseen else ""
-                    parts.append(_part(mesh, uv, chosen, name + kind, unseen, int(name_id)))
+                    part = _part(mesh, uv, chosen, unseen, int(name_id))
+                    name = part.piece_name(self.items.get(int(name_id), BACKDROP))
+                    parts.append(replace(part, name=name))
         return parts
 
 
-def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool, segment: int) -> Mesh:
+def _part(mesh: Mesh, uv: Float32, chosen: Bool, imagined: bool, segment: int) -> Mesh:
     faces = mesh.faces[chosen]
     used = np.zeros(len(mesh.vertices), bool)
     used[faces.ravel()] = True
@@ -196,10 +196,9 @@ def _part(mesh: Mesh, uv: Float32, chosen: Bool, name: str, imagined: bool, segm
         number[faces].astype(np.int32),
         uv[used],
         mesh.normals[used],
-        name,
-        alpha,
-        imagined,
-        segment,
+        alpha=alpha,
+        imagined=imagined,
+        segment=segment,
     )
 
 

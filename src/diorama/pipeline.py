@@ -188,9 +188,10 @@ def make(
     segments, said = enhanced.edited(advised, chosen, points)
     layered = run.stage(
         "layers",
-        enhanced.layers_identity(chosen, settings),
+        enhanced.layers_identity(chosen, said, settings),
         lambda: enhanced.layers(points, cuts, photo, segments, unfit + said, settings, fetch, run.progress),
     )
+    layered = layered.named(segments)  # kept ones may have been made under other names
     scene = Scene(
         "enhanced",
         photo,
@@ -230,8 +231,11 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
     followed, advice = without(plan, declined), without(advice, declined)
     tuning = run.stage("tune", "", lambda: final.tune(scene, advice, followed, run.progress))
     rebuilt = run.stage("rebuild", "", lambda: final.rebuild(scene, tuning, layers))
+    assert scene.segments is not None
+    rebuilt = replace(rebuilt, layered=rebuilt.layered.named(scene.segments))
+    names = json.dumps([item.name for item in scene.segments.items])  # they are in what is said of the scene
     textured = run.stage("texture", "", lambda: final.texture(scene, rebuilt, followed, fetch, run.progress))
-    made = run.stage("synthesis", "", lambda: final.synthesis(scene, rebuilt, textured, advice, followed, tuning))
+    made = run.stage("synthesis", names, lambda: final.synthesis(scene, rebuilt, textured, advice, followed, tuning))
     return replace(
         scene,
         step="final",

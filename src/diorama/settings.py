@@ -72,7 +72,8 @@ class Settings(BaseModel):
     # ---- depth -------------------------------------------------------------------------------------------------
     depth: str = _tunable(
         "auto", stage="depth", label="Depth model", slider=False, min_length=1, max_length=4096,
-        why="A backend's name, 'embedded' (the photo's own) or, on the command line, a depth file's path. "
+        why="A backend's name, 'embedded' (the photo's own) or, on the command line, hub:OWNER/NAME or the path of a "
+        "depth file or of an ONNX file with a contract. "
         "'auto': the photo's own where it is in metres, else the best whose weights are here.",
     )  # fmt: skip
     depth_kind: DepthKind = _tunable(
@@ -82,6 +83,11 @@ class Settings(BaseModel):
     flip_average: bool = _tunable(
         True, stage="depth", label="Average with the mirrored photo",
         why="Halves left-right bias and some noise of the network, for twice its time.",
+    )  # fmt: skip
+    depth_tiles: int = _tunable(
+        1, stage="depth", label="Fine structure", unit="tiles a side", step=1, ge=1, le=6,
+        why="With 2 or more the network looks at parts of the photo as well and sees finer outlines there, not better "
+        "distances. Each tile costs the network's time once more; 1 is off.",
     )  # fmt: skip
     edge_sharpness: float = _tunable(
         1.0, stage="depth", label="Edge sharpness", step=0.05, ge=0, le=1,

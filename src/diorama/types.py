@@ -284,6 +284,10 @@ class Mesh:
         if len(self.faces) and not 0 <= int(self.faces.min()) <= int(self.faces.max()) < len(self.vertices):
             raise ValueError("faces name vertices that are not there")
 
+    def piece_name(self, thing: str) -> str:
+        """What a piece like this is called where the whole thing is called `thing`."""
+        return thing + (", rim" if self.alpha is not None else ", imagined" if self.imagined else "")
+
 
 @dataclass(frozen=True)
 class Layered:
@@ -295,6 +299,23 @@ class Layered:
 
     def __post_init__(self) -> None:
         check(self.atlas, "atlas", np.uint8, None, None, 3)
+
+    def named(self, segments: Segments) -> Layered:
+        """The same layers, their meshes named after the segments that they are parts of."""
+        items = {item.id: item.name for item in segments.items}
+        meshes = (replace(m, name=m.piece_name(items[m.segment])) if m.segment in items else m for m in self.meshes)
+        return replace(self, meshes=tuple(meshes))
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a person needs to choose a backend: a row of the tables of depth models, inpainters and segmenters."""
+
+    name: str
+    available: bool  # it can run now
+    licence: str
+    bytes: int  # size of its weights
+    note: str
 
 
 @dataclass(frozen=True)

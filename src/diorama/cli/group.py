@@ -23,6 +23,7 @@ EXIT_CODES = {
     4: "the disk is full or refuses",
     5: "a job of the web app can't do that",
     6: "the server can't start",
+    7: "the installation is broken, says `diorama doctor`",
     130: "stopped with Ctrl-C",
 }
 """What the command's exit status means; those of errors are the errors' own (`errors.DioramaError.exit_code`)."""

@@ -15,12 +15,9 @@ from diorama.errors import WeightsCorruptError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diorama.depth import ModelInfo
-    from diorama.inpaint import InpainterInfo
-    from diorama.segment.models import SegmenterInfo
+    from diorama.types import ModelInfo
     from diorama.weights import CachedWeights
-
-    _Info = ModelInfo | InpainterInfo | SegmenterInfo
+    from diorama.weights.hub import Snapshot
 
 app = typer.Typer(name="models", help="The networks: what there is, fetch, check, carry, remove.", no_args_is_help=True)
 
@@ -45,7 +42,7 @@ def list_(talk: Talk) -> None:
     from diorama.segment import models as segmenters
     from diorama.weights import hub
 
-    kinds: dict[str, Sequence[_Info]] = {
+    kinds: dict[str, Sequence[ModelInfo]] = {
         "models": depth.models(),
         "inpainters": inpaint.models(),
         "segmenters": segmenters.models(),
@@ -53,7 +50,7 @@ def list_(talk: Talk) -> None:
     titles = {"models": "Depth models", "inpainters": "Inpainters", "segmenters": "Segmenters"}
     cached = weights.list_weights()
     fetched = hub.snapshots()
-    used = sum(c.disk_bytes for c in cached) + sum(snapshot.bytes for snapshot in fetched)
+    used = weights.disk_bytes()
     for kind, infos in kinds.items():
         rows = [(m.name, _state(m), _megabytes(m.bytes), m.licence, m.note) for m in infos]
         talk.table(("name", "state", "size", "licence", "note"), rows, titles[kind])
@@ -102,19 +99,23 @@ def pull(talk: Talk, names: Names = None, accept_licence: AcceptLicence = False)
 
 @command(app)
 def verify(talk: Talk, names: Names = None) -> None:
-    """Read every byte of what the cache holds and compare it with the catalogue's sha256."""
+    """Read every byte of what the cache holds and compare it with the catalogue's sha256, or the hub's."""
     from diorama import weights
+    from diorama.weights import hub
 
-    checked = weights.verify(names or None)
+    own = [name for name in names or () if not _is_hub(name)]
+    rows = [_row(cached) for cached in weights.verify(own)] if names else [_row(cached) for cached in weights.verify()]
+    wanted = {hub.parse(name[len("hub:") :]).repo for name in names or () if _is_hub(name)}
+    rows += [_verified(snapshot) for snapshot in hub.snapshots() if not names or snapshot.repo in wanted]
     said = {"ready": "intact", "missing": "not downloaded", "damaged": "damaged"}
-    talk.table(("name", "state", "file"), [(c.weights.name, said[c.state], str(c.path)) for c in checked])
-    damaged = [c.weights.name for c in checked if c.state == "damaged"]
+    talk.table(("name", "state", "file"), [(row["name"], said[row["state"]], row["path"]) for row in rows])
+    damaged = [row["name"] for row in rows if row["state"] == "damaged"]
     if damaged and not talk.json:
         raise WeightsCorruptError(
             f"These weights are damaged: {', '.join(damaged)}.",
-            hint=f"Fetch them again: diorama models pull {' '.join(damaged)}.",
+            hint=f"Fetch them again: diorama models pull {' '.join(damaged)} (of the hub: remove them first).",
         )
-    talk.result({"weights": [_row(c) for c in checked]})
+    talk.result({"weights": rows})
     if damaged:
         raise typer.Exit(WeightsCorruptError.exit_code)
 
@@ -135,7 +136,7 @@ def licences(talk: Talk) -> None:
         }
         for k in hub.KNOWN.values()
     ]
-    own: list[_Info] = [*depth.models(), *inpaint.models()]
+    own: list[ModelInfo] = [*depth.models(), *inpaint.models()]
     rows += [
         {"name": m.name, "licence": m.licence, "source": "comes with Diorama", "note": m.note}
         for m in own
@@ -209,6 +210,15 @@ def install(
     talk.result({"installed": values}, [f"{v['name']}: {v['path']}" for v in values])
 
 
+def _verified(snapshot: Snapshot) -> dict[str, Any]:
+    """A row like `_row`'s, of a model of the hub, once its files have been read."""
+    state = "ready" if snapshot.is_intact() else "damaged"
+    return {
+        "name": f"hub:{snapshot.repo}", "state": state, "path": str(snapshot.folder), "bytes": snapshot.bytes,
+        "disk_bytes": snapshot.bytes, "commit": snapshot.commit, "licence": snapshot.licence,
+    }  # fmt: skip
+
+
 def _is_hub(name: str) -> bool:
     from diorama.depth.backends import is_hub
 
@@ -223,7 +233,7 @@ def _row(cached: CachedWeights) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _state(info: _Info) -> str:
+def _state(info: ModelInfo) -> str:
     if info.available:
         return "here"
     return "no key" if info.licence == "service" else "not here"

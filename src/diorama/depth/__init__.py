@@ -16,7 +16,6 @@ from diorama.depth import backends
 from diorama.depth.backends import BACKENDS as BACKENDS
 from diorama.depth.backends import BUNDLED as BUNDLED
 from diorama.depth.backends import Backend as Backend
-from diorama.depth.backends import ModelInfo as ModelInfo
 from diorama.depth.backends import models as models
 from diorama.errors import ModelError
 from diorama.settings import Settings

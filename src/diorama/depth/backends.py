@@ -11,21 +11,10 @@ from pathlib import Path
 from diorama import weights
 from diorama.depth.prediction import Prediction
 from diorama.errors import DepthFileError, DioramaError, UnknownModelError, WeightsMissingError
-from diorama.types import Progress, UInt8
+from diorama.types import ModelInfo, Progress, UInt8
 
 Predict = Callable[[UInt8, float | None], Prediction]
 """(H, W, 3) and, where it is known, the focal length over the picture's width -> what the network says."""
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """A row of `models()`: what a person needs to choose a backend."""
-
-    name: str
-    available: bool
-    licence: str
-    bytes: int
-    note: str
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from diorama import weights
-from diorama.depth.backends import Backend, ModelInfo
+from diorama.depth.backends import Backend
 from diorama.depth.prediction import Prediction
 from diorama.errors import DepthFileError, ModelError, WeightsMissingError
-from diorama.types import Progress, UInt8
+from diorama.types import ModelInfo, Progress, UInt8
 from diorama.weights import hub
 
 PREFIX = "hub:"

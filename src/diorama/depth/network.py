@@ -7,7 +7,7 @@ import math
 import cv2
 import numpy as np
 
-from diorama.depth import refine, sky
+from diorama.depth import refine, sky, tiles
 from diorama.depth.backends import Backend
 from diorama.depth.prediction import Prediction, averaged
 from diorama.errors import ModelError
@@ -24,7 +24,14 @@ def depth_map(backend: Backend, guide: Photo, settings: Settings, progress: Prog
     Raises:
         ModelError: the network can't be loaded, fails, or sees nothing.
     """
-    found = _ask(backend, guide, settings.flip_average, progress or (lambda _stage, _share, _text: None))
+    say = progress or (lambda _stage, _share, _text: None)
+    found = _ask(backend, guide, settings.flip_average, say)
+    if settings.depth_tiles > 1:
+        sentence = f"Estimating depth of {settings.depth_tiles} tiles a side"
+        found = tiles.detailed(
+            backend, guide.rgb, found, settings.depth_tiles, lambda share: say("depth", 0.5 + 0.2 * share, sentence)
+        )
+    say("depth", 0.7, "Refining edges")
     camera, said = _camera(guide.camera, found.focal)
     unseen = np.zeros(found.inverse.shape, bool) if found.far is None else found.far
     low, high = refine.span(np.where(unseen, np.float32(np.nan), found.inverse))
@@ -56,7 +63,6 @@ def _ask(backend: Backend, guide: Photo, flip: bool, say: Progress) -> Predictio
         raise ModelError(
             f"The network {backend.name} found no depth in this photo.", hint="Try another depth model or a depth file."
         )
-    say("depth", 0.7, "Refining edges")
     return found
 
 

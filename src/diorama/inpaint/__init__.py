@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from diorama import weights
 from diorama.errors import ModelError, UnknownModelError, WeightsMissingError
+from diorama.types import ModelInfo
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
     Picture = NDArray[np.uint8]  # (H, W, 3)
     Mask = NDArray[np.bool_]  # (H, W)
     Depth = NDArray[np.float32]  # (H, W)
-
-
-@dataclass(frozen=True)
-class InpainterInfo:
-    """A row of `models()`: what a person needs to choose an inpainter."""
-
-    name: str
-    available: bool
-    licence: str
-    bytes: int
-    note: str
 
 
 @dataclass(frozen=True)
@@ -79,9 +69,9 @@ BACKENDS: tuple[Backend, ...] = (
 """Best first: the order in which `auto` chooses."""
 
 
-def models() -> list[InpainterInfo]:
+def models() -> list[ModelInfo]:
     """Every inpainter that has a name, best first."""
-    return [InpainterInfo(b.name, _is_here(b), b.licence, _size(b), b.note) for b in BACKENDS]
+    return [ModelInfo(b.name, _is_here(b), b.licence, _size(b), b.note) for b in BACKENDS]
 
 
 def choose(name: str = "auto", *, fetch: bool = False, progress: Progress | None = None) -> tuple[str, str]:

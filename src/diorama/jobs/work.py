@@ -6,6 +6,8 @@ job to job. Photos are decoded here and nowhere else, so that a file that kills 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import multiprocessing
 import os
@@ -169,7 +171,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
         checkpoints=checkpoints,
         edits=edits_of(task.edits),
     )
-    target = folder.outputs / f"{task.step}-{checkpoints.key}-{outputs.VERSION}"
+    target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)
     if outputs.is_made(target, task.step):
         reporter.reuse(FILES, 0.0)
@@ -179,6 +181,14 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
     made = _result(scene, target, task.step)
     return made | {"stages": reporter.stages(), "keys": checkpoints.keys, "settings": settings.model_dump(mode="json")}
+
+
+def _files_key(key: str, scene: Scene) -> str:
+    """Of the files that a step is written to: `key` is the last stage's, which doesn't know the segments' names."""
+    if scene.segments is None:
+        return key
+    names = [key, *(item.name for item in scene.segments.items)]
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
 
 
 def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
@@ -200,6 +210,7 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
                 "seconds": report.seconds,
                 "settings": report.settings,
                 "warnings": list(report.warnings),
+                "provider": report.provider,
             }
             for report in scene.report
         ],

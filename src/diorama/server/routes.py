@@ -34,9 +34,8 @@ from diorama.server.schemas import (
 from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
-    from diorama.depth import ModelInfo
-    from diorama.inpaint import InpainterInfo
     from diorama.server.fetching import Download
+    from diorama.types import ModelInfo
 
 api = APIRouter(prefix=PREFIX)
 health = APIRouter()
@@ -367,18 +366,21 @@ def get_settings() -> dict[str, Any]:
 
 @api.get("/models", response_model=ModelsOut, tags=["settings"], summary="Models")
 def list_models(context: Shared) -> Any:
-    """The depth models and the inpainters, best first, and how the download of better ones goes."""
-    from diorama import depth, inpaint
+    """The depth models, inpainters and segmenters, best first, and how the download of better ones goes."""
+    from diorama import depth, inpaint, weights
+    from diorama.segment import models as segmenters
 
     download = context.fetcher.download
     return ModelsOut(
         models=[_model(model, download(model.name)) for model in depth.models()],
         inpainters=[_model(model, download(model.name)) for model in inpaint.models()],
+        segmenters=[_model(model, download(model.name)) for model in segmenters.models()],
         offline=not context.fetcher.enabled,
+        disk_bytes=weights.disk_bytes(),
     )
 
 
-def _model(model: ModelInfo | InpainterInfo, download: Download | None) -> ModelOut:
+def _model(model: ModelInfo, download: Download | None) -> ModelOut:
     state: ModelState = "missing"
     if model.available:
         state, download = "available", None

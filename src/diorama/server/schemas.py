@@ -185,9 +185,9 @@ class ExampleOut(BaseModel):
 
 
 class ModelOut(BaseModel):
-    """A depth model or an inpainter."""
+    """A depth model, an inpainter or a segmenter."""
 
-    name: str = Field(description="The value of the setting `depth` or `inpaint`.", examples=["bundled"])
+    name: str = Field(description="The value of the setting `depth`, `inpaint` or `segmenter`.", examples=["bundled"])
     available: bool = Field(description="It can run now.")
     licence: str
     bytes: int = Field(description="Size of its weights.")
@@ -199,11 +199,13 @@ class ModelOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
-    """The depth models and the inpainters, best first."""
+    """The depth models, inpainters and segmenters, best first."""
 
     models: list[ModelOut]
     inpainters: list[ModelOut]
+    segmenters: list[ModelOut]
     offline: bool = Field(description="Nothing is downloaded.")
+    disk_bytes: int = Field(description="What all downloaded weights take on the server's disk.")
 
 
 class SegmentOut(BaseModel):

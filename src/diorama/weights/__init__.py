@@ -113,6 +113,14 @@ def list_weights(catalogue: Catalogue | None = None) -> list[CachedWeights]:
     return [CachedWeights(e, _state(e, _file(e), thorough=False), _file(e)) for e in catalogue.values()]
 
 
+def disk_bytes(catalogue: Catalogue | None = None) -> int:
+    """What everything that was downloaded takes on the disk, models of the hub included."""
+    from diorama.weights import hub
+
+    fetched = sum(snapshot.bytes for snapshot in hub.snapshots())
+    return fetched + sum(cached.disk_bytes for cached in list_weights(catalogue))
+
+
 def verify(names: Iterable[str] | None = None, catalogue: Catalogue | None = None) -> list[CachedWeights]:
     """Hash every byte of the cached files (of all of them where `names` is None). Changes no file.
 

@@ -98,6 +98,14 @@ class Snapshot:
     def bytes(self) -> int:
         return sum(path.stat().st_size for path in self.folder.iterdir() if path.is_file())
 
+    def is_intact(self) -> bool:
+        """Whether every file has the hash that it came with. Reads every byte."""
+        try:
+            files = json.loads((self.folder / "source.json").read_text(encoding="utf-8"))["files"]
+            return all(_File(**file).matches(self.folder / file["name"]) for file in files)
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+
 
 def parse(text: str) -> Reference:
     """``OWNER/NAME`` or ``OWNER/NAME@REVISION``.
@@ -180,7 +188,7 @@ def fetch(
         if _read(whole) is None:
             _download(reference, commit, wanted, progress, check)
             snapshot = Snapshot(reference.repo, commit, licence, whole)
-            _finish(snapshot)
+            _finish(snapshot, wanted)
         with writing(_ref_file(reference)) as file:
             file.write(commit.encode())
     return Snapshot(reference.repo, commit, licence, whole)
@@ -326,9 +334,10 @@ def _download(
             part.replace(path)
 
 
-def _finish(snapshot: Snapshot) -> None:
+def _finish(snapshot: Snapshot, files: list[_File]) -> None:
     unfinished = _unfinished(snapshot.folder)
-    values = {name: value for name, value in asdict(snapshot).items() if name != "folder"}
+    values: dict[str, Any] = {name: value for name, value in asdict(snapshot).items() if name != "folder"}
+    values["files"] = [asdict(file) for file in files]
     with refusals(snapshot.folder):
         with writing(unfinished / "source.json") as file:
             file.write(json.dumps(values, indent=2).encode())

@@ -67,7 +67,7 @@ export const remove = (id) => request(at(id), { method: "DELETE", keepalive: tru
 export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
 export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;
 
-/** Depth models and inpainters, best first: `{ models, inpainters }`. */
+/** Depth models, inpainters and segmenters, best first: `{ models, inpainters, segmenters }`. */
 export const models = () => request("/models");
 
 let schema = null;

@@ -1,11 +1,11 @@
-// What could run: depth models and inpainters, while better ones' weights may be on their way.
+// What could run: depth models, inpainters and segmenters, while better ones' weights may be on their way.
 
 import { models } from "./api.js";
 
 const MODELS_MS = 30000;
 const MODELS_ASKED = 40; // for 20 minutes: a download that takes longer is seen after a reload
 
-/** @param onList gets `{ models, inpainters }` now, and again until the best of both are there */
+/** @param onList gets `{ models, inpainters, segmenters }` now, and again until the best of both are there */
 export function watchModels(onList) {
   let timer = 0;
   let asked = 0;

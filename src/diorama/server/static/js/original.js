@@ -140,5 +140,7 @@ function showNotices(box, job, settings, better, actions) {
 function betterModel(job, list) {
   const ran = depthReport(job)?.backend;
   if (job.settings.depth !== "auto" || ran !== "bundled") return null;
-  return list.find((model) => model.available && model.name.startsWith("midas")) ?? null;
+  // Best first: those that the automatic choice prefers stand before the bundled one.
+  const bundled = list.findIndex((model) => model.name === "bundled");
+  return list.slice(0, bundled < 0 ? list.length : bundled).find((model) => model.available) ?? null;
 }

@@ -43,17 +43,21 @@ export function modelChoice(setting, job, onChange) {
   const carried = setting === "depth" ? job.carried : null;
   let wanted = job.settings[setting];
   let known = [];
+  let disk = 0; // bytes that downloaded weights take on the server
 
   function showNote() {
     const chosen = known.find((model) => model.name === select.value);
     const leaves = select.value === "openai";
     note.classList.toggle("field-warning", leaves);
-    const about = chosen && setting !== "depth" ? [chosen.note, S.settings.licence(chosen.licence)] : [];
+    const about = chosen ? [chosen.note, S.settings.licence(chosen.licence)] : [];
+    if (chosen?.available && chosen.bytes) about.push(S.settings.weights(format.bytes(chosen.bytes)));
+    if (select.value === "auto" && disk) about.push(S.settings.modelAutoNote, S.settings.disk(format.bytes(disk)));
     setText(note, leaves ? S.settings.leaves : about.join(" "));
   }
 
   const setModels = (all) => {
     known = all[list] ?? [];
+    disk = all.disk_bytes ?? 0;
     const chosen = select.value || wanted;
     const options = [
       option("auto", S.settings.modelAuto),

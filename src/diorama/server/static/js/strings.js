@@ -338,6 +338,8 @@ export const S = {
       segmenter: { label: "Things found by" },
     },
     licence: (name) => `Licence: ${name}.`,
+    weights: (size) => `Its weights take ${size}.`,
+    disk: (size) => `All downloaded weights together take ${size} there.`,
     leaves: "With this choice the picture leaves this machine: it is sent to OpenAI, under your key and at your cost.",
     keyMissing: "no key on this server",
     modelAuto: "Automatic",
