@@ -79,7 +79,7 @@ export const SUGGESTIONS = {
   follow: (what) => `Follow: ${what}`,
   state: { applied: "Applied", not: "Not applied", declined: "Switched off", later: "Takes effect in step 4" },
   change: (before, after) => (before ? `${before} → ${after}` : after),
-  run: "Run again with this choice",
+  run: "Apply this choice",
   changes: (n) => (n === 0 ? "" : n === 1 ? "1 suggestion switched" : `${n} suggestions switched`),
   dropped: (n) => `${n === 1 ? "One answer" : `${n} answers`} could not be used`,
   all: "Switch all off",
