@@ -3,7 +3,7 @@
     python benchmarks/examples.py [--photo PHOTO] [--folder FOLDER]
 
 Starts the web app with an empty data folder, drives it with Chromium as a person would, and takes a screenshot of each
-step that can be made. The photo is scikit-image's "coffee" (CC0) unless another one is named. Nothing is downloaded.
+step. The photo is scikit-image's "coffee" (CC0) unless another one is named. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -103,6 +103,21 @@ def enhanced(page: Page, target: Path) -> None:
     save_down_to(page, compare, target)
 
 
+def final(page: Page, target: Path) -> None:
+    """Step 4: the final scene, and what was suggested and applied."""
+    page.get_by_role("button", name="Validate and Proceed").click()
+    viewer = page.locator(".final .viewer[data-ready=true]")
+    viewer.wait_for(timeout=180_000)
+    surface = viewer.locator(".viewer-surface")
+    for _ in range(2):
+        surface.press("ArrowLeft")
+    surface.blur()
+    page.wait_for_timeout(1500)  # the view glides to a stop
+    for picture in page.locator(".four-steps img").all():
+        picture.scroll_into_view_if_needed()
+    save_down_to(page, page.locator(".compare-section", has=page.locator(".four-steps")), target)
+
+
 def save_down_to(page: Page, last: Locator, target: Path) -> None:
     """Write the page from its top to the end of `last`."""
     page.wait_for_load_state("networkidle")
@@ -150,6 +165,7 @@ def main() -> int:
         upload(page, address, options.photo or _coffee(), options.folder / "etape_1.png")
         original(page, options.folder / "etape_2.png")
         enhanced(page, options.folder / "etape_3.png")
+        final(page, options.folder / "etape_4.png")
         browser.close()
     return 0
 
