@@ -24,6 +24,7 @@ FOUNDATION = [
     "settings",
     "arrays",
     "measures",
+    "camera",
     "segments",
     "corrections",
     "advice",

@@ -119,7 +119,8 @@ def test_example_pictures_are_small_pngs_or_said_to_be_missing(number: int) -> N
 
 
 def test_labels_are_the_pages_own() -> None:
-    strings = (ROOT / "src/diorama/server/static/js/strings.js").read_text(encoding="utf-8")
+    scripts = (ROOT / "src/diorama/server/static/js").glob("strings*.js")
+    strings = "".join(path.read_text(encoding="utf-8") for path in scripts)
     # `display "…"` would be prose; every straight-quoted phrase in this section is something to press.
     labels = re.findall(r'"([^"]+)"', _section("Web Interface Usage").replace("\n", " "))
     assert {"Choose File", "Upload and Process", "Validate and Proceed"} <= set(labels)

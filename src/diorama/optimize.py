@@ -28,11 +28,13 @@ def optimize(
     scene: Scene, advice: SceneAdvice, plan: ReconstructionAdvice, progress: Callable[[float], None]
 ) -> tuple[Tuning, tuple[str, ...]]:
     """Search."""
+    del advice, plan, progress
     return unchanged(scene), ()
 
 
 def outcomes(scene: Scene, advice: SceneAdvice, plan: ReconstructionAdvice, tuning: Tuning) -> tuple[Outcome, ...]:
     """What became of the advice on parameters."""
+    del scene, advice, plan, tuning
     return ()
 
 
