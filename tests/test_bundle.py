@@ -79,7 +79,8 @@ def depths(draw: st.DrawFn) -> DepthMap:
     camera = draw(cameras())
     inverse = draw(hnp.arrays(np.float32, (camera.height, camera.width), elements=st.just(0.0) | numbers))
     valid, sky = draw(st.none() | masks(camera)), draw(st.none() | masks(camera))
-    return DepthMap(inverse, draw(st.sampled_from(["relative", "metric"])), camera, draw(words), valid, sky)
+    scale, normals = draw(st.sampled_from(["relative", "metric"])), draw(st.none() | pixels(camera, 3))
+    return DepthMap(inverse, scale, camera, draw(words), valid, sky, normals=normals)
 
 
 @st.composite
@@ -163,8 +164,8 @@ def test_a_record_comes_back_to_the_last_bit(stage: str, data: st.DataObject) ->
 
 KEPT = {
     Camera: "fx fy cx cy width height source",
-    Photo: "rgb camera alpha name sha256 warnings",
-    DepthMap: "inverse_depth scale camera model valid sky warnings",
+    Photo: "rgb camera alpha name sha256 warnings embedded",
+    DepthMap: "inverse_depth scale camera model valid sky warnings cut joined normals",
     PointCloud: "z rgb mask camera opaque",
     Cuts: "right down",
     Mesh: "vertices faces uv normals name alpha imagined segment",
@@ -172,7 +173,7 @@ KEPT = {
     Segments: "labels items",
     Layered: "atlas meshes imagined",
     StageReport: "stage backend reason seconds settings warnings provider",
-    Scene: "step photo depth points cuts meshes settings report segments atlas imagined",
+    Scene: "step photo depth points cuts meshes settings report segments atlas imagined corrections",
 }
 
 
