@@ -52,6 +52,19 @@ def test_iphone_disparity_and_its_camera() -> None:
 
 
 @pytest.mark.needs("heif-enc")
+@pytest.mark.parametrize("turns", [[], [phones.rotated(3)]], ids=["upright", "turned"])
+def test_iphones_keep_their_pictures_in_tiles(turns: list[bytes]) -> None:
+    whole = photo.read(phones.portrait(RGB, RAMP, NOTES, turns=turns))
+    tiled = photo.read(phones.portrait(RGB, RAMP, NOTES, turns=turns, tiled=True))
+    assert not tiled.warnings
+    assert tiled.rgb.shape == whole.rgb.shape
+    assert float(np.abs(tiled.rgb.astype(int) - whole.rgb).mean()) < 2
+    assert tiled.embedded is not None
+    assert whole.embedded is not None
+    np.testing.assert_array_equal(tiled.embedded.inverse_depth, whole.embedded.inverse_depth)
+
+
+@pytest.mark.needs("heif-enc")
 def test_iphone_distances() -> None:
     result = photo.read(phones.portrait(RGB, RAMP, phones.apple_notes(0.0, 5.1, "depth")))
     assert result.embedded is not None
