@@ -65,7 +65,7 @@ def list_(talk: Talk) -> None:
         [
             f"Downloads are kept in {weights.cache_folder()} and take {_megabytes(used) or 'no room'} there. "
             "`diorama models pull NAME` fetches one, `remove NAME` frees its room.",
-            "The Hugging Face hub has more depth models: `--depth hub:OWNER/NAME`; `diorama models licences` names some.",
+            "The Hugging Face hub has more (`--depth hub:OWNER/NAME`): `diorama models licences` names some.",
         ],
     )
 
