@@ -2,8 +2,10 @@
 
     python benchmarks/stages.py                       1, 4 and 12 megapixels
     python benchmarks/stages.py --megapixels 24
+    python benchmarks/stages.py --megapixels 12 48 --heic
 
-A real photo (scikit-image's coffee unless ``--photo`` names another) is resampled to each size and written as a JPEG;
+A real photo (scikit-image's coffee unless ``--photo`` names another) is resampled to each size and written as a JPEG
+(with ``--heic`` as HEIC, by libheif's program heif-enc, and with as much noise as a phone's photo has);
 each size runs in a process of its own. Before the clock starts a tiny photo goes through the same stages, so that
 imports and compilation are counted once, in the row "start", and not in the stages.
 
@@ -24,6 +26,7 @@ import json
 import math
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
 MEGAPIXELS = (1.0, 4.0, 12.0)
 
@@ -139,7 +143,7 @@ def _tiny() -> np.ndarray[Any, Any]:
     return np.stack([rows * 2, columns, (rows + columns) % 256], axis=-1).astype(np.uint8)
 
 
-def _resampled(photo: Path, megapixels: float, folder: Path) -> Path:
+def _resampled(photo: Path, megapixels: float, folder: Path, heic: bool) -> Path:
     from PIL import Image
 
     with Image.open(photo) as opened:
@@ -147,7 +151,26 @@ def _resampled(photo: Path, megapixels: float, folder: Path) -> Path:
     scale = math.sqrt(megapixels * 1e6 / (picture.width * picture.height))
     size = round(picture.width * scale), round(picture.height * scale)
     path = folder / f"{size[0]}x{size[1]}.jpg"
-    picture.resize(size, Image.Resampling.BICUBIC).save(path, quality=92)
+    large = picture.resize(size, Image.Resampling.BICUBIC)
+    large.save(path, quality=92)
+    return _as_heic(large, path.with_suffix(".heic")) if heic else path
+
+
+def _as_heic(picture: Image.Image, path: Path) -> Path:
+    import numpy as np
+    from PIL import Image
+
+    encoder = shutil.which("heif-enc")
+    if encoder is None:
+        sys.exit("heif-enc is not installed: apt-get install libheif-examples.")
+    noise = np.random.default_rng(0)
+    pixels = np.array(picture)
+    for rows in np.array_split(pixels, max(1, picture.height // 256)):
+        rows[:] = np.clip(rows + noise.integers(-8, 9, rows.shape, np.int16), 0, 255)
+    source = path.with_suffix(".png")
+    Image.fromarray(pixels).save(source, compress_level=1)
+    subprocess.run([encoder, "-q", "60", "-p", "preset=ultrafast", source, "-o", path], check=True, capture_output=True)
+    source.unlink()
     return path
 
 
@@ -171,6 +194,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Seconds and peak memory by stage.")
     parser.add_argument("--megapixels", type=float, nargs="+", default=MEGAPIXELS)
     parser.add_argument("--photo", type=Path, default=None)
+    parser.add_argument("--heic", action="store_true", help="Photos as HEIC instead of JPEG.")
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -179,10 +203,10 @@ def main() -> int:
     columns: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory() as folder:
         for megapixels in options.megapixels:
-            photo = _resampled(options.photo or _coffee(), megapixels, Path(folder))
+            photo = _resampled(options.photo or _coffee(), megapixels, Path(folder), options.heic)
             command = [sys.executable, __file__, "--one", str(photo)]
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            columns[f"{megapixels:g} Mpx ({photo.stem})"] = json.loads(answer.splitlines()[-1])
+            columns[f"{megapixels:g} Mpx ({photo.stem}{photo.suffix})"] = json.loads(answer.splitlines()[-1])
     print(f"{_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print("| stage |" + "".join(f" {name} |" for name in columns))
     print("|---|" + "---:|" * len(columns))

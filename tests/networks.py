@@ -18,6 +18,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 MIX = (4.0, 2.0, 1.0)  # of normalised red, green and blue: tells the channels' order
 SIDE = 256
 MOGE_SHIFT, MOGE_TOKENS = 1.25, 2500
+MOGE_NORMAL = (0.48, 0.0, 0.64)  # not of length 1, and away from the viewer
 
 
 def midas(path: Path, shift: int = 0, side: int = SIDE) -> Path:
@@ -85,7 +86,7 @@ def moge(path: Path, rays: np.ndarray, scale_name: str = "metric_scale", metric:
         "red": np.array(0, np.int64),
         "blue": np.array(2, np.int64),
         "last": np.array([3], np.int64),
-        "away": np.array([0, 0, -1], np.float32),
+        "tilted": np.array(MOGE_NORMAL, np.float32),
     }
     node = helper.make_node
     nodes = [
@@ -99,7 +100,7 @@ def moge(path: Path, rays: np.ndarray, scale_name: str = "metric_scale", metric:
         node("Where", ["as trained", "moved", "nan"], ["points"]),
         node("Mul", ["points", "nan"], ["nothing"]),
         node("IsNaN", ["nothing"], ["everywhere"]),
-        node("Where", ["everywhere", "away", "nothing"], ["normal"]),
+        node("Where", ["everywhere", "tilted", "nothing"], ["normal"]),
         node("Gather", ["image", "blue"], ["mask"], axis=1),
         node("Identity", ["metric"], [scale_name]),
     ]

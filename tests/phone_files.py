@@ -75,53 +75,97 @@ def portrait(
     depth_turns: Sequence[bytes] | None = None,
     depth_type: bytes = APPLE_DEPTH_TYPE,
     damage: int = 0,
+    tiled: bool = False,
 ) -> bytes:
     """A HEIC file with an auxiliary depth picture and XMP about it, as iPhones make them.
 
     Args:
-        pixels, depth: (H, W, 3) and (h, w) uint8, as they are stored.
+        pixels, depth: (H, W, 3) and (h, w) uint8, as they are stored; multiples of 64 lest heif-enc crops them.
         notes: the XMP of the depth picture; none where empty.
         turns: `irot` and `imir` boxes of the picture; `depth_turns` those of the depth (None: the same).
         damage: how many of the depth's coded bytes are overwritten.
+        tiled: the picture is a grid of 2 x 2 coded ones.
     """
-    parts = [heic(pixels), heic(depth)]
-    payloads = [find_box(part, b"mdat")[8:] for part in parts]
-    if damage:
-        payloads[1] = b"\xff" * damage + payloads[1][damage:]
-    shared: list[bytes] = []
-    associations = b""
-    extra = [list(turns), [full_box(b"auxC", depth_type), *(turns if depth_turns is None else depth_turns)]]
-    for number, part in enumerate(parts, 1):
-        own = [find_box(part, kind) for kind in (b"hvcC", b"ispe", b"pixi")] + extra[number - 1]
-        indices = bytes(len(shared) + 1 + i | (0x80 if i == 0 else 0) for i in range(len(own)))
-        shared += own
-        associations += struct.pack(">HB", number, len(own)) + indices
-    infos = [full_box(b"infe", struct.pack(">HH", n, 0), b"hvc1\0", version=2, flags=n - 1) for n in (1, 2)]
-    references = box(b"auxl", struct.pack(">HHH", 2, 1, 1))
+    items = _Items()
+    height, width = pixels.shape[:2]
+    if tiled:
+        grid = struct.pack(">BBBBHH", 0, 0, 1, 1, width, height)
+        size = full_box(b"ispe", struct.pack(">II", width, height))
+        items.add(b"grid", grid, [size, *turns])
+        for y in (0, height // 2):
+            for x in (0, width // 2):
+                tile = np.ascontiguousarray(pixels[y : y + height // 2, x : x + width // 2])
+                items.refer(b"dimg", 1, items.add_coded(heic(tile), hidden=True))
+    else:
+        items.add_coded(heic(pixels), list(turns))
+    more = [full_box(b"auxC", depth_type), *(turns if depth_turns is None else depth_turns)]
+    number = items.add_coded(heic(depth), more, hidden=True, damage=damage)
+    items.refer(b"auxl", number, 1)
     if notes:
-        mime = b"mime\0application/rdf+xml\0"
-        infos.append(full_box(b"infe", struct.pack(">HH", 3, 0), mime, version=2, flags=1))
-        references += box(b"cdsc", struct.pack(">HHH", 3, 1, 2))
-        payloads.append(notes)
-    start = 0
-    for _ in range(2):  # the first time for the length of what goes before
-        places = b""
-        offset = start
-        for number, payload in enumerate(payloads, 1):
-            places += struct.pack(">HHHII", number, 0, 1, offset, len(payload))
-            offset += len(payload)
-        meta = full_box(
-            b"meta",
-            full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
-            full_box(b"pitm", struct.pack(">H", 1)),
-            full_box(b"iloc", struct.pack(">HH", 0x4400, len(payloads)), places),
-            full_box(b"iinf", struct.pack(">H", len(infos)), *infos),
-            full_box(b"iref", references),
-            box(b"iprp", box(b"ipco", *shared), full_box(b"ipma", struct.pack(">I", 2), associations)),
+        items.refer(b"cdsc", items.add(b"mime", notes, [], b"application/rdf+xml\0", hidden=True), number)
+    return items.file()
+
+
+class _Items:
+    """A HEIF file while it is put together; the first item is its main picture."""
+
+    def __init__(self) -> None:
+        self.infos: list[bytes] = []
+        self.payloads: list[bytes] = []
+        self.properties: list[bytes] = []
+        self.associations = b""
+        self.references: dict[tuple[bytes, int], list[int]] = {}
+
+    def add(
+        self, kind: bytes, payload: bytes, properties: Sequence[bytes], more: bytes = b"", *, hidden: bool = False
+    ) -> int:
+        number = len(self.payloads) + 1
+        self.payloads.append(payload)
+        content = struct.pack(">HH", number, 0) + kind + b"\0" + more
+        self.infos.append(full_box(b"infe", content, version=2, flags=int(hidden)))
+        first = len(self.properties) + 1
+        self.properties += properties
+        self.associations += struct.pack(">HB", number, len(properties))
+        self.associations += bytes(first + i | (0x80 if i == 0 else 0) for i in range(len(properties)))
+        return number
+
+    def add_coded(self, file: bytes, more: Sequence[bytes] = (), *, hidden: bool = False, damage: int = 0) -> int:
+        """The picture of one of heif-enc's files."""
+        payload = find_box(file, b"mdat")[8:]
+        own = [find_box(file, kind) for kind in (b"hvcC", b"ispe", b"pixi")]
+        return self.add(b"hvc1", b"\xff" * damage + payload[damage:], [*own, *more], hidden=hidden)
+
+    def refer(self, kind: bytes, source: int, target: int) -> None:
+        self.references.setdefault((kind, source), []).append(target)
+
+    def file(self) -> bytes:
+        references = b"".join(
+            box(kind, struct.pack(">HH", source, len(targets)), struct.pack(f">{len(targets)}H", *targets))
+            for (kind, source), targets in self.references.items()
         )
-        head = box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
-        start = len(head) + 8
-    return head + box(b"mdat", *payloads)
+        count = len(self.payloads)
+        head, start = b"", 0
+        for _ in range(2):  # the first time for the length of what goes before the payloads
+            places, offset = b"", start
+            for number, payload in enumerate(self.payloads, 1):
+                places += struct.pack(">HHHII", number, 0, 1, offset, len(payload))
+                offset += len(payload)
+            meta = full_box(
+                b"meta",
+                full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
+                full_box(b"pitm", struct.pack(">H", 1)),
+                full_box(b"iloc", struct.pack(">HH", 0x4400, count), places),
+                full_box(b"iinf", struct.pack(">H", count), *self.infos),
+                full_box(b"iref", references),
+                box(
+                    b"iprp",
+                    box(b"ipco", *self.properties),
+                    full_box(b"ipma", struct.pack(">I", count), self.associations),
+                ),
+            )
+            head = box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta
+            start = len(head) + 8
+        return head + box(b"mdat", *self.payloads)
 
 
 def rotated(quarter_turns: int) -> bytes:

@@ -102,8 +102,9 @@ def depths(draw: st.DrawFn) -> DepthMap:
     inverse = draw(hnp.arrays(np.float32, (camera.height, camera.width), elements=st.just(0.0) | numbers))
     valid, sky = draw(st.none() | masks(camera)), draw(st.none() | masks(camera))
     by_hand = draw(st.none() | links(camera)), draw(st.none() | links(camera))
-    scale = draw(st.sampled_from(["relative", "metric"]))
-    return DepthMap(inverse, scale, camera, draw(words), valid, sky, tuple(draw(st.lists(words))), *by_hand)
+    scale, normals = draw(st.sampled_from(["relative", "metric"])), draw(st.none() | pixels(camera, 3))
+    said = tuple(draw(st.lists(words)))
+    return DepthMap(inverse, scale, camera, draw(words), valid, sky, said, *by_hand, normals)
 
 
 @st.composite
@@ -240,7 +241,7 @@ KEPT = {
     Camera: "fx fy cx cy width height source",
     Photo: "rgb camera alpha name sha256 warnings embedded",
     EmbeddedDepth: "inverse_depth scale origin valid along_rays",
-    DepthMap: "inverse_depth scale camera model valid sky warnings cut joined",
+    DepthMap: "inverse_depth scale camera model valid sky warnings cut joined normals",
     PointCloud: "z rgb mask camera opaque",
     Cuts: "right down",
     Mesh: "vertices faces uv normals name alpha imagined segment",

@@ -170,6 +170,10 @@ def test_moge_end_to_end(scale_name: str, known: bool, monkeypatch: pytest.Monke
     assert result.camera.fx == pytest.approx(focal_px, rel=0.01)
     true = (2 + rgb[..., 0] / 255.0 * 3) * 2.5
     np.testing.assert_allclose(1 / result.inverse_depth[~result.sky], true[~result.sky], rtol=0.01)
+    assert result.normals is not None
+    seen = result.normals[40, 48] / 127.5 - 1
+    np.testing.assert_allclose(seen, [-0.6, 0, -0.8], atol=0.005)  # of length 1, and towards the viewer
+    np.testing.assert_array_equal(result.normals[5, 48], [128, 128, 0])  # the sky
 
 
 def test_moge_and_the_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -178,6 +182,8 @@ def test_moge_and_the_mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     once, _ = depth.estimate(photo, Settings(depth="moge-2-small", edge_sharpness=0, flip_average=False))
     both, _ = depth.estimate(photo, Settings(depth="moge-2-small", edge_sharpness=0))
     np.testing.assert_allclose(both.inverse_depth, once.inverse_depth, rtol=2e-3)
+    # The tiny network sees the mirrored photo's normals as the photo's own: their mean looks along the axis.
+    np.testing.assert_array_equal(np.asarray(both.normals)[40, 48], [128, 128, 0])
     assert both.camera.fx == pytest.approx(once.camera.fx, rel=1e-3)
 
 
@@ -194,7 +200,18 @@ def test_a_scene_by_moge_has_its_camera_and_metres(monkeypatch: pytest.MonkeyPat
     seen = ~np.asarray(scene.depth.sky)
     assert 4 < float(scene.points.z[seen].min()) < float(scene.points.z[seen].max()) < 13.5
     scene.save(tmp_path / "scene.diorama")
-    assert type(scene).load(tmp_path / "scene.diorama").camera == scene.camera
+    again = type(scene).load(tmp_path / "scene.diorama")
+    assert again.camera == scene.camera
+    np.testing.assert_array_equal(again.depth.normals, scene.depth.normals)
+    scene.save(tmp_path / "scene.normals.png")
+    written = cv2.imread(str(tmp_path / "scene.normals.png"))
+    assert written is not None
+    np.testing.assert_allclose(written[..., ::-1], np.full((HEIGHT, WIDTH, 3), (128, 128, 255)), atol=1)  # both ways
+    plain = pipeline.make(smooth_scene(), Settings(depth="moge-2-small", flip_average=False), until="original")
+    plain.save(tmp_path / "plain.normals.png")
+    written = cv2.imread(str(tmp_path / "plain.normals.png"))
+    assert written is not None
+    np.testing.assert_allclose(written[60, 60, ::-1], [51, 128, 230], atol=1)  # left, level, towards the viewer
 
 
 def test_the_users_camera_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from PIL import Image
 import phone_files as phones
 from bad_inputs import encoded, picture, png_bomb
 from diorama import depth, photo, pipeline, records
+from diorama.depth import embedded
 from diorama.errors import DepthFileError, PhotoError
 from diorama.settings import Settings
 from diorama.types import EmbeddedDepth, Photo
@@ -49,6 +52,19 @@ def test_iphone_disparity_and_its_camera() -> None:
     np.testing.assert_allclose(result.embedded.inverse_depth, 0.5 + RAMP / 255 * 2, atol=1e-6)
     assert result.camera.source == "calibration"
     assert result.camera.fx == pytest.approx(200)
+
+
+@pytest.mark.needs("heif-enc")
+@pytest.mark.parametrize("turns", [[], [phones.rotated(3)]], ids=["upright", "turned"])
+def test_iphones_keep_their_pictures_in_tiles(turns: list[bytes]) -> None:
+    whole = photo.read(phones.portrait(RGB, RAMP, NOTES, turns=turns))
+    tiled = photo.read(phones.portrait(RGB, RAMP, NOTES, turns=turns, tiled=True))
+    assert not tiled.warnings
+    assert tiled.rgb.shape == whole.rgb.shape
+    assert float(np.abs(tiled.rgb.astype(int) - whole.rgb).mean()) < 2
+    assert tiled.embedded is not None
+    assert whole.embedded is not None
+    np.testing.assert_array_equal(tiled.embedded.inverse_depth, whole.embedded.inverse_depth)
 
 
 @pytest.mark.needs("heif-enc")
@@ -130,6 +146,24 @@ def test_calibration_of_another_size_and_of_a_cropped_picture() -> None:
     assert cropped.camera.source == "assumed"
     assert "another picture" in cropped.warnings[0]
     assert "can't be right" in camera((2, 1.5)).warnings[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.needs("heif-enc")
+@pytest.mark.skipif(sys.platform == "win32", reason="the system's module for this is not there")
+def test_twelve_megapixels_take_less_than_two_gigabytes(tmp_path: Path) -> None:
+    path = tmp_path / "large.heic"
+    large = np.asarray(Image.fromarray(picture(126, 96)).resize((4032, 3024)))
+    path.write_bytes(phones.heic(large, "-q", "40", "-p", "preset=ultrafast"))
+    ask = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run([sys.executable, '-m', 'diorama', *sys.argv[1:]], check=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    words = ["make", str(path), "--until", "original", "--quiet", "-o", str(tmp_path / "out.glb")]
+    words += ["--processing-size", "768", "--triangles", "10000", "--no-flip-average"]  # what takes time, not memory
+    answer = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, check=True)
+    peak = int(answer.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
+    assert peak < 2_000_000_000
 
 
 # ---- Android ---------------------------------------------------------------------------------------------------------
@@ -330,7 +364,12 @@ def test_what_was_not_measured_is_filled_from_behind() -> None:
     ids=["good", "coarse", "relative", "flat", "holes", "none"],
 )
 def test_auto_takes_it_where_it_is_clearly_better(carried: Photo, taken: bool) -> None:
-    found, reason = depth.estimate(carried, Settings(flip_average=False))
+    assert embedded.is_better(carried) == taken
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_report_says_which_it_was(taken: bool) -> None:
+    found, reason = depth.estimate(fake(SLOPE, "metric" if taken else "relative"), Settings(flip_average=False))
     assert found.model == ("embedded" if taken else "bundled")
     assert ("The photo carries depth in metres" in reason) == taken
 

@@ -272,7 +272,11 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_licences_of_everything() -> None:
     rows = diorama("models", "licences", "--json").json["licences"]
-    assert {row["name"] for row in rows} == {*weights.CATALOGUE, "bundled", *(f"hub:{name}" for name in hub.KNOWN)}
+    assert {row["name"] for row in rows} == {
+        *weights.CATALOGUE,
+        *(f"hub:{name}" for name in hub.KNOWN),
+        *("bundled (depth)", "bundled (inpainting)"),
+    }
     assert "cc-by-nc-4.0 (to be accepted)" in {row["licence"] for row in rows}
     assert all(row["licence"] and row["source"] and row["note"] for row in rows)
     assert json.dumps(rows).count("MIT") > 3

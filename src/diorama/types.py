@@ -139,12 +139,15 @@ class DepthMap:
     warnings: tuple[str, ...] = ()
     cut: Cuts | None = None  # links that a person cut, whatever the depth says. None: none
     joined: Cuts | None = None  # links that a person joined
+    normals: UInt8 | None = None  # (H, W, 3), the network's own, towards the viewer, camera frame; 0..255 is -1..1
 
     def __post_init__(self) -> None:
         check(self.inverse_depth, "inverse_depth", np.float32, self.camera.height, self.camera.width)
         for name in ("valid", "sky"):
             if getattr(self, name) is not None:
                 check(getattr(self, name), name, np.bool_, *self.inverse_depth.shape)
+        if self.normals is not None:
+            check(self.normals, "normals", np.uint8, *self.inverse_depth.shape, 3)
         for links in (self.cut, self.joined):
             if links is not None and (links.right.shape[0], links.down.shape[1]) != self.inverse_depth.shape:
                 raise ValueError("cut and joined links must be those of the map's pixels")

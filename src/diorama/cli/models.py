@@ -64,7 +64,8 @@ def list_(talk: Talk) -> None:
         },
         [
             f"Downloads are kept in {weights.cache_folder()} and take {_megabytes(used) or 'no room'} there. "
-            "`diorama models pull NAME` fetches one, `remove NAME` frees its room."
+            "`diorama models pull NAME` fetches one, `remove NAME` frees its room.",
+            "The Hugging Face hub has more (`--depth hub:OWNER/NAME`): `diorama models licences` names some.",
         ],
     )
 
@@ -136,12 +137,10 @@ def licences(talk: Talk) -> None:
         }
         for k in hub.KNOWN.values()
     ]
-    own: list[ModelInfo] = [*depth.models(), *inpaint.models()]
-    rows += [
-        {"name": m.name, "licence": m.licence, "source": "comes with Diorama", "note": m.note}
-        for m in own
-        if m.name == "bundled"
-    ]
+    for kind, backends in (("depth", depth.models()), ("inpainting", inpaint.models())):
+        own = next(backend for backend in backends if backend.name == "bundled")
+        came = {"name": f"bundled ({kind})", "licence": own.licence, "source": "comes with Diorama", "note": own.note}
+        rows.append(came)
     talk.table(("name", "licence", "from"), [(r["name"], r["licence"], r["source"]) for r in rows])
     talk.result({"licences": rows})
 

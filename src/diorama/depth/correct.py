@@ -100,6 +100,7 @@ def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction]) -> Depth
         sky=sky,
         cut=cut if cut.right.any() or cut.down.any() else None,
         joined=joined if joined.right.any() or joined.down.any() else None,
+        normals=None,  # they are of the surfaces as they were
     )
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from diorama import networks
 from diorama.depth.onnx import FAILED, tensor
-from diorama.depth.prediction import Prediction
+from diorama.depth.prediction import Prediction, unit
 from diorama.errors import ModelError
 from diorama.types import Bool, Float32, UInt8
 
@@ -47,11 +47,11 @@ class Solution:
 
 
 def predict(path: Path, rgb: UInt8, known_focal: float | None = None) -> Prediction:
-    """Metric inverse depth, what is infinitely far, and the focal length.
+    """Metric inverse depth, what is infinitely far, the focal length and the normals.
 
     Args:
         path: ``moge-2-vits-normal.onnx``: `image` (1, 3, h, w) 0..1, normalised inside, and `num_tokens`, to `points`
-            (1, h, w, 3), `mask` (1, h, w) 0..1 and `metric_scale` or `scale` (1,).
+            and `normal` (1, h, w, 3), `mask` (1, h, w) 0..1 and `metric_scale` or `scale` (1,).
         rgb: (H, W, 3).
         known_focal: focal length over the picture's width, where it is known: then the shift alone is solved.
 
@@ -59,8 +59,8 @@ def predict(path: Path, rgb: UInt8, known_focal: float | None = None) -> Predict
         ModelError: the network can't be loaded, fails, or sees nothing in the picture.
     """
     height, width = _size(rgb)
-    points, mask, scale = _ask(path, tensor(rgb, width, height))
-    if points.shape != (height, width, 3) or mask.shape != (height, width):
+    points, normals, mask, scale = _ask(path, tensor(rgb, width, height))
+    if not points.shape == normals.shape == (height, width, 3) or mask.shape != (height, width):
         raise ModelError(
             f"The network {path.name} answered with points {points.shape} and a mask {mask.shape} instead of "
             f"{(height, width, 3)} and {(height, width)}.",
@@ -77,7 +77,8 @@ def predict(path: Path, rgb: UInt8, known_focal: float | None = None) -> Predict
     with np.errstate(divide="ignore", invalid="ignore"):
         inverse = np.ascontiguousarray(np.where(z > 0, 1 / z, np.nan), np.float32)
     far = ~(seen & (z > 0))
-    return Prediction(inverse, "metric", far, found.focal * half / width)
+    normals = _facing(np.where(far[..., None], np.float32(0), normals), found.focal * half)
+    return Prediction(inverse, "metric", far, found.focal * half / width, normals=normals)
 
 
 def solve(points: Float32, seen: Bool, focal: float | None = None) -> Solution:
@@ -139,13 +140,23 @@ def _sampled(points: Float32, seen: Bool) -> tuple[Float64, Float64]:
     return uv, points[y, x].astype(np.float64)
 
 
-def _ask(path: Path, picture: Float32) -> tuple[Float32, Float32, float]:
+def _facing(normals: Float32, focal_px: float) -> Float32:
+    """Unit normals (h, w, 3), each on the side of its surface that the camera sees."""
+    height, width = normals.shape[:2]
+    x = (np.arange(width, dtype=np.float32) + np.float32(0.5 - width / 2)) / np.float32(focal_px)
+    y = (np.arange(height, dtype=np.float32) + np.float32(0.5 - height / 2)) / np.float32(focal_px)
+    away = normals[..., 0] * x + normals[..., 1] * y[:, None] + normals[..., 2] > 0
+    return unit(np.where(away[..., None], -normals, normals))
+
+
+def _ask(path: Path, picture: Float32) -> tuple[Float32, Float32, Float32, float]:
     inputs: dict[str, npt.NDArray[Any]] = {"image": picture, "num_tokens": np.array(TOKENS, np.int64)}
     names = {node.name for node in networks.session(path).get_outputs()}
     scale = "metric_scale" if "metric_scale" in names else "scale"  # exports differ
-    points, mask, factor = networks.run(path, inputs, "points", "mask", scale, hint=FAILED)
-    points, mask = np.asarray(points, np.float32), np.asarray(mask, np.float32)
-    return points.reshape(points.shape[-3:]), mask.reshape(mask.shape[-2:]), float(np.ravel(factor)[0])
+    *maps, factor = networks.run(path, inputs, "points", "normal", "mask", scale, hint=FAILED)
+    points, normals, mask = (np.asarray(values, np.float32) for values in maps)
+    points, normals = points.reshape(points.shape[-3:]), normals.reshape(normals.shape[-3:])
+    return points, normals, mask.reshape(mask.shape[-2:]), float(np.ravel(factor)[0])
 
 
 def _size(rgb: UInt8) -> tuple[int, int]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from diorama.depth import refine, sky, tiles
 from diorama.depth.backends import Backend
-from diorama.depth.prediction import Prediction, averaged
+from diorama.depth.prediction import Prediction, averaged, unit
 from diorama.errors import ModelError
 from diorama.settings import Settings
-from diorama.types import Bool, Camera, DepthMap, Float32, Photo, Progress
+from diorama.types import Bool, Camera, DepthMap, Float32, Photo, Progress, UInt8
 
 FOV_LIMITS = (5.0, 150.0)
 """Degrees over the long side. What a network says beyond them is no camera."""
@@ -46,7 +46,9 @@ def depth_map(backend: Backend, guide: Photo, settings: Settings, progress: Prog
     crisp = refine.sharpen(inner, guide.rgb, settings.edge_sharpness, far)
     if found.scale == "metric":  # beyond the robust range there is no edge to be sharpened, but metres are metres
         crisp = _metric(crisp + (whole - inner), low, high, far)
-    return DepthMap(crisp, found.scale, camera, backend.name, sky=far, warnings=found.warnings + said)
+    normals = None if found.normals is None else _normal_map(found.normals, guide.width, guide.height)
+    said = found.warnings + said
+    return DepthMap(crisp, found.scale, camera, backend.name, sky=far, warnings=said, normals=normals)
 
 
 def _ask(backend: Backend, guide: Photo, flip: bool, say: Progress) -> Prediction:
@@ -82,6 +84,14 @@ def _metric(scaled: Float32, low: float, high: float, far: Bool | None) -> Float
     inverse = scaled.astype(np.float64) * (high - low) + low
     inverse = np.maximum(inverse, 1e-3 * max(low, 1e-6))
     return np.ascontiguousarray(inverse if far is None else np.where(far, 0.0, inverse), np.float32)
+
+
+def _normal_map(normals: Float32, width: int, height: int) -> UInt8:
+    """Unit normals at the photo's size, -1..1 as 0..255."""
+    smaller = width < normals.shape[1] and height < normals.shape[0]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    turned = unit(np.asarray(cv2.resize(normals, (width, height), interpolation=how), np.float32))
+    return np.asarray(np.rint((turned + 1) * np.float32(127.5)), np.uint8)
 
 
 def _resized(mask: Bool, width: int, height: int) -> Bool | None:

@@ -19,11 +19,13 @@ class Prediction:
     far: Bool | None = None  # (h, w), True: infinitely far (the sky), or nothing there. None: the network doesn't say
     focal: float | None = None  # focal length over the picture's width. None: the network doesn't say
     warnings: tuple[str, ...] = ()
+    normals: Float32 | None = None  # (h, w, 3), unit, towards the viewer, x right, y down, z forward
 
     def mirrored(self) -> Prediction:
         """The same of the picture seen in a mirror."""
         far = None if self.far is None else np.ascontiguousarray(self.far[:, ::-1])
-        return replace(self, inverse=np.ascontiguousarray(self.inverse[:, ::-1]), far=far)
+        normals = None if self.normals is None else self.normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
+        return replace(self, inverse=np.ascontiguousarray(self.inverse[:, ::-1]), far=far, normals=normals)
 
 
 def averaged(a: Prediction, b: Prediction) -> Prediction:
@@ -33,4 +35,12 @@ def averaged(a: Prediction, b: Prediction) -> Prediction:
     if a.far is not None and b.far is not None:  # where one sees nothing the other one's word counts
         inverse = np.where(a.far & ~b.far, b.inverse, np.where(b.far & ~a.far, a.inverse, inverse))
     focal = math.sqrt(a.focal * b.focal) if a.focal and b.focal else a.focal or b.focal
-    return Prediction(inverse, a.scale, far, focal, tuple(dict.fromkeys(a.warnings + b.warnings)))
+    normals = None if a.normals is None or b.normals is None else unit(a.normals + b.normals)
+    return Prediction(inverse, a.scale, far, focal, tuple(dict.fromkeys(a.warnings + b.warnings)), normals)
+
+
+def unit(normals: Float32) -> Float32:
+    """Of length 1; where there is none, straight towards the viewer."""
+    length = np.linalg.norm(normals, axis=-1, keepdims=True)
+    facing = np.array([0, 0, -1], np.float32)
+    return np.where(length > 1e-6, normals / np.maximum(length, np.float32(1e-6)), facing).astype(np.float32)

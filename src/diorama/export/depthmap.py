@@ -67,8 +67,10 @@ def resized(depth: DepthMap, size: tuple[int, int]) -> DepthMap:
     rows, columns = _Samples.along(depth.shape[0], height), _Samples.along(depth.shape[1], width)
     nearest = np.ix_(rows.nearest, columns.nearest)
     valid, sky = (None if mask is None else np.ascontiguousarray(mask[nearest]) for mask in (depth.valid, depth.sky))
+    normals = None if depth.normals is None else np.ascontiguousarray(depth.normals[nearest])
     inverse = _edge_aware(depth.inverse_depth, rows, columns)
-    return replace(depth, inverse_depth=inverse, camera=depth.camera.resized(width, height), valid=valid, sky=sky)
+    camera = depth.camera.resized(width, height)
+    return replace(depth, inverse_depth=inverse, camera=camera, valid=valid, sky=sky, normals=normals)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The surface's normals as a picture at the geometry's size.
 
 Red is right, green is up, blue is towards the viewer (OpenGL's convention); 0..255 is -1..1, so that (128, 128, 255)
-looks straight at the camera. So do the sky and what was not measured.
+looks straight at the camera. So do the sky and what was not measured. Where the depth network saw normals (MoGe-2) they
+are taken, else they are those of the points.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ def write(scene: Scene, path: Path) -> None:
     """
     from PIL import Image
 
-    pixels = picture(scene.points, scene.depth.sky)
+    pixels = picture(scene.points, scene.depth.sky, scene.depth.normals)
     with atomic.writing(path) as file:
         Image.fromarray(pixels).save(file, "PNG", compress_level=1)
 
 
-def picture(points: PointCloud, sky: Bool | None = None) -> UInt8:
-    """(H, W, 3) of the points' grid; `sky` as in the depth map."""
-    found = normals(points)
+def picture(points: PointCloud, sky: Bool | None = None, seen: UInt8 | None = None) -> UInt8:
+    """(H, W, 3) of the points' grid; `sky` and `seen`, normals that a network saw, as in the depth map."""
+    found = normals(points) if seen is None else seen.astype(np.float32) / np.float32(127.5) - np.float32(1)
     found[~points.mask if sky is None else ~points.mask | sky] = (0, 0, -1)
     return np.asarray(np.rint((found * np.array([1, -1, -1], np.float32) + 1) * 127.5), np.uint8)
 
