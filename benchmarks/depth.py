@@ -37,7 +37,7 @@ import numpy as np
 import numpy.typing as npt
 
 from diorama import depth
-from diorama.depth import refine
+from diorama.depth import backends, refine
 from diorama.settings import Settings
 from diorama.types import Camera, Photo
 
@@ -119,7 +119,7 @@ def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint
     if backend == "lower is nearer":
         return _lower_is_nearer
     if step == "raw":
-        network = next(b for b in depth.BACKENDS if b.name == backend)
+        network = backends.find(backend)
         return lambda rgb: refine.upsample(
             refine.normalise(network.predict(rgb, None).inverse), rgb.shape[1], rgb.shape[0]
         )
@@ -158,10 +158,10 @@ def _peak_megabytes() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def rows(backends: list[str]) -> Iterator[tuple[str, str]]:
+def rows(names: list[str]) -> Iterator[tuple[str, str]]:
     """Backend and step of each row."""
     yield "lower is nearer", ""
-    for backend in backends:
+    for backend in names:
         for step in ("raw", "flipped", "sharpened", "refined"):
             yield backend, step
 
@@ -180,18 +180,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", help="stereo pairs: NAME/left.png and NAME/disparity.png")
     parser.add_argument("--folder", dest="folder_option", type=Path, help="the same")
-    parser.add_argument("--backends", nargs="+", metavar="NAME", help="networks to measure")
+    parser.add_argument(
+        "--backends", nargs="+", metavar="NAME", help="networks to measure, those of the hub or in ONNX files too"
+    )
     parser.add_argument("--tiles", type=int, default=1, metavar="N", help="the setting depth_tiles, for all but raw")
     arguments = parser.parse_args()
     folder = arguments.folder or arguments.folder_option
     here = [model.name for model in depth.models() if model.available]
-    backends = arguments.backends or here
-    if missing := sorted(set(backends) - set(here)):
+    wanted = arguments.backends or here
+    named = {name for name in wanted if not (backends.is_hub(name) or backends.is_network_file(name))}
+    if missing := sorted(named - set(here)):
         sys.exit(f"Not here: {', '.join(missing)}. Fetch weights with: diorama models pull NAME.")
     print(f"{folder or 'Motorcycle'}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print("| backend | wrong order | Pearson | nrmse | edges | ms | MB |\n|---|" + "---:|" * 6)
     context = multiprocessing.get_context("spawn")
-    for backend, step in rows(backends):
+    for backend, step in rows(wanted):
         results = context.SimpleQueue()
         process = context.Process(target=measure, args=(backend, step, arguments.tiles, folder, results))
         process.start()

@@ -265,8 +265,9 @@ def test_folders_that_are_no_model(checkpoints: Path, tmp_path: Path) -> None:
     refused("no safetensors")
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     refused("can't be loaded")
-    (tmp_path / "preprocessor_config.json").write_text('{"size": {"depth": 3}}')
-    refused("preprocessor_config.json of .* can't be used")
+    for size in ('{"depth": 3}', "1000000", "0", '"large"'):
+        (tmp_path / "preprocessor_config.json").write_text(f'{{"size": {size}}}')
+        refused("preprocessor_config.json of .* can't be used")
 
 
 def test_weights_that_are_not_all_there(checkpoints: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from diorama import networks
-from diorama.depth.contract import MAX_ASPECT, Meaning, understood
+from diorama.depth.contract import MAX_ASPECT, MAX_SIDE, Meaning, understood
 from diorama.depth.hub import config
 from diorama.depth.prediction import Prediction
 from diorama.errors import ModelError
@@ -129,8 +129,10 @@ def _size(settings: dict[str, Any], default: tuple[int, int]) -> tuple[int, int]
     size = settings.get("size", default)
     if isinstance(size, dict):
         size = (size["width"], size["height"]) if "width" in size else size["shortest_edge"]
-    across, down = size if isinstance(size, (tuple, list)) else (size, size)
-    return int(across), int(down)
+    across, down = (int(side) for side in (size if isinstance(size, (tuple, list)) else (size, size)))
+    if not 1 <= min(across, down) <= max(across, down) <= MAX_SIDE:
+        raise ValueError(f"a size of {across} x {down}")
+    return across, down
 
 
 def _fitted(
