@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 import browsing
+import openai_server
 from browsing import READY_MS, canvas, colours, difference, upload, wait_for_scene, watched
 from conftest import PhotoPath
 
@@ -112,3 +113,35 @@ def test_from_the_upload_to_the_final_download(browser: Browser, grainy: Path, t
         page.get_by_role("heading", name="Your scene is finished.").wait_for()
         assert job_of(page)["state"] == "done"
         assert job_of(page)["validated"] == ["original", "enhanced", "final"]
+
+
+def test_gpt_4_as_the_advisor(browser: Browser, grainy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test server plays GPT-4, and gives a segment a name that must be shown as text."""
+    with openai_server.serving("injection") as gpt:
+        monkeypatch.setenv("OPENAI_BASE_URL", gpt.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-not-to-be-seen")
+        with browsing.serving(tmp_path) as address, watched(browser, address) as (page, _):
+            upload(page, grainy)
+            wait_for_scene(page)
+            page.get_by_role("button", name="Validate and Proceed").click()
+            page.locator(f".enhanced {browsing.READY}").wait_for(timeout=READY_MS)
+            assert gpt.requests == 0, "nothing is sent before somebody has chosen it"
+            page.get_by_label("Advisor", exact=True).select_option("openai")
+            estimate = page.locator("[data-estimate]")
+            estimate.get_by_text(re.compile(r"About [\d,]+ tokens")).wait_for()
+            assert "127.0.0.1" in estimate.inner_text()
+            assert gpt.requests == 0
+            page.get_by_role("button", name="Run again").click()
+            page.locator('.suggestions[data-adviser="openai"]').wait_for(timeout=READY_MS)
+            page.locator(f".enhanced {browsing.READY}").wait_for(timeout=READY_MS)
+            page.locator("#validate:not([disabled])").wait_for(timeout=READY_MS)
+            assert page.locator(".segment-name", has_text="<script>").count() >= 1
+            page.get_by_role("button", name="Validate and Proceed").click()
+            wait_for_final(page)
+            assert page.title() != "injected"
+            assert page.locator(".suggestions img, .suggestions script, .segments script").count() == 0
+            assert any("<script>" in node.get("name", "") for node in final_glb(page)["nodes"])
+            assert page.locator('.suggestion .chip:has-text("GPT-4")').count() >= 1
+            assert not gpt.problems
+        for path in tmp_path.rglob("*"):
+            assert not path.is_file() or b"sk-not-to-be-seen" not in path.read_bytes(), path

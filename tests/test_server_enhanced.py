@@ -108,7 +108,7 @@ def test_step_3_follows_when_step_2_is_validated(made: dict[str, Any]) -> None:
 
 def test_files_of_both_steps_can_be_had(client: TestClient, made: dict[str, Any]) -> None:
     after = {file["name"]: file for file in made["results"]["enhanced"]["files"]}
-    downloads = {"scene.glb", "mesh.ply", "scene.diorama", "segments.json", "annotated.jpg"}
+    downloads = {"scene.glb", "scene.obj.zip", "mesh.ply", "scene.diorama", "segments.json", "annotated.jpg"}
     shown = {"before.jpg", "after.jpg", "imagined.jpg", "outlines.json", "thumbnail.jpg"}
     assert {name for name, file in after.items() if file["download"]} == {f"enhanced/{name}" for name in downloads}
     assert set(after) == {f"enhanced/{name}" for name in downloads | shown}
@@ -322,3 +322,26 @@ def test_inpainters_and_segmenters_are_listed(client: TestClient) -> None:
     assert {"bundled", "migan", "lama", "openai"} <= set(rows)
     assert rows["bundled"]["state"] == "available"
     assert rows["migan"]["state"] == "missing"
+
+
+# ---- what GPT-4 would cost -------------------------------------------------------------------------------------
+
+
+def test_the_advisor_s_price_is_told_beforehand(
+    client: TestClient, made: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{JOBS}/{made['id']}/advice/estimate"
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    told = client.get(address).json()
+    assert (told["available"], told["server"]) == (False, "api.openai.com")
+    assert told["reason"]
+    assert told["tokens"] > 1000
+    assert 0.001 < told["usd"] < 0.5
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("DIORAMA_ADVISOR_MODEL", "llava")
+    told = client.get(address).json()
+    assert (told["available"], told["reason"], told["model"], told["usd"]) == (True, "", "llava", None)
+    monkeypatch.setenv("OPENAI_BASE_URL", "nowhere")
+    refused(client.get(address), 503, "model")
+    refused(client.get(f"{JOBS}/{'a' * 22}/advice/estimate"), 404, "job-not-found")

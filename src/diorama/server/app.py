@@ -15,7 +15,7 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import pages, problems, routes, security, segments
+from diorama.server import advice, pages, problems, routes, security, segments
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
 
@@ -69,6 +69,7 @@ def create_app(
     problems.install(app)
     app.include_router(routes.api)
     app.include_router(segments.api)
+    app.include_router(advice.api)
     app.include_router(routes.health)
     pages.install(app)
     app.add_middleware(security.Guard, hosts=tuple(hosts))
