@@ -133,6 +133,17 @@ def test_the_request_holds_the_picture_and_a_mask_and_the_answer_fills_the_hole_
     assert not np.asarray(sent)[:, : 1536 * 25 // 90].any()
 
 
+def test_words_of_what_is_behind_go_with_it(service: Service) -> None:
+    rgb, hole = np.full((40, 60, 3), 90, np.uint8), np.zeros((40, 60), bool)
+    hole[10:20, 20:40] = True
+    service.reply = paint
+    inpaint.fill(rgb, hole, ~hole, model="openai", prompt="behind Chair:\x00 a\nbrick wall " + 9999 * "x")
+    sent = service.fields["prompt"].decode()
+    assert sent.startswith(openai_images.PROMPT)
+    assert "behind Chair: a brick wall xxx" in sent
+    assert len(sent) < len(openai_images.PROMPT) + openai_images.MAX_WORDS + 60
+
+
 @pytest.mark.parametrize(("size", "wanted"), [((90, 60), b"128x192"), ((64, 64), b"128x128"), ((8, 200), b"192x128")])
 def test_each_shape_gets_the_canvas_most_like_it(service: Service, size: tuple[int, int], wanted: bytes) -> None:
     service.reply = paint

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from diorama.segments import SegmentKind
+from diorama.segments import SegmentKind, Segments
 
 Adviser = Literal["local", "openai"]
 Shape = Literal["flat", "boxy", "round", "relief"]
@@ -82,6 +82,11 @@ class SceneAdvice(_Record):
     def of(self, segment: int) -> SegmentAdvice:
         """What is advised of this segment; nothing at all, where nothing is."""
         return next((item for item in self.segments if item.id == segment), SegmentAdvice(id=segment))
+
+    def behind(self, segments: Segments) -> str:
+        """What is probably behind the things of a photo, in words for an inpainter that takes them."""
+        known = ((item.name, self.of(item.id).behind) for item in segments.items)
+        return "; ".join(f"behind {name}: {behind.value}" for name, behind in known if behind)
 
 
 class TextureAdvice(_Record):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 from diorama.advice import SceneAdvice
 from diorama.errors import ModelError
@@ -47,6 +48,7 @@ def layers(
     fetch: bool,
     progress: Progress,
     stage: StageName = "layers",
+    behind: str = "",
 ) -> tuple[Layered, str, str, tuple[str, ...]]:
     from diorama import inpaint
     from diorama.layered import build
@@ -61,14 +63,16 @@ def layers(
         nonlocal left, name, said
         progress(stage, 1 - left, f"Imagining what is hidden with {name}")
         left *= 0.8  # how many layers there are shows when they are found
+        prompt = "" if disparity is visible else behind  # beyond the frame, where what is seen goes on, both are one
+        paint = partial(inpaint.fill, rgb, hole, known, disparity=disparity, visible=visible, prompt=prompt)
         try:
-            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+            return paint(model=name)
         except ModelError as error:
             if settings.inpaint != "auto" or name == "bundled":
                 raise
             said += (f"{error.message} The bundled inpainter was used instead.",)
             name = "bundled"
-            return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model=name)
+            return paint(model=name)
 
     layered, warnings = build(points, cuts, photo, segments, settings, fill)
     return layered, name, reason, said + warnings

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.settings import Settings
-from diorama.types import Final, Layered, PointCloud, Progress, Rebuilt, Scene, Textured
+from diorama.types import Bool, Final, Layered, PointCloud, Progress, Rebuilt, Scene, Textured, UInt8
+
+if TYPE_CHECKING:
+    from diorama.texture.generate import Painter
 
 Said: TypeAlias = tuple[str, str, tuple[str, ...]]
 """The backend that ran, why, and warnings."""
@@ -74,7 +77,26 @@ def texture(
 
     if scene.settings.texture == "off":
         return Textured(rebuilt.layered.atlas), "off", "The photo's own pixels.", ()
-    return textures.improve(rebuilt.layered, scene, plan, fetch=fetch, progress=progress)
+    return textures.improve(
+        rebuilt, scene, plan, paint=lambda: _painter(scene.settings, fetch, progress), progress=progress
+    )
+
+
+def _painter(settings: Settings, fetch: bool, progress: Progress) -> Painter | None:
+    """What paints imagined parts anew: the inpainter of the settings, where it is better than the bundled one."""
+    from diorama import inpaint
+    from diorama.texture.generate import Painter
+
+    name, reason = inpaint.choose(
+        settings.inpaint, fetch=fetch, progress=lambda _stage, share, said: progress("texture", share, said)
+    )
+    if name == "bundled":
+        return None
+
+    def fill(rgb: UInt8, hole: Bool, known: Bool, prompt: str) -> UInt8:
+        return inpaint.fill(rgb, hole, known, model=name, prompt=prompt)
+
+    return Painter(name, reason, inpaint.takes_words(name), fill)
 
 
 def synthesis(

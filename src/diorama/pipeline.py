@@ -186,10 +186,13 @@ def make(
     advised, unfit = enhanced.advised(segments, followed, points)
     chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
     segments, said = enhanced.edited(advised, chosen, points)
+    told = followed.behind(segments)
     layered = run.stage(
         "layers",
         enhanced.layers_identity(chosen, said, settings),
-        lambda: enhanced.layers(points, cuts, photo, segments, unfit + said, settings, fetch, run.progress),
+        lambda: enhanced.layers(
+            points, cuts, photo, segments, unfit + said, settings, fetch, run.progress, "layers", told
+        ),
     )
     layered = layered.named(segments)  # kept ones may have been made under other names
     scene = Scene(
@@ -220,8 +223,9 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         assert scene.segments is not None
         points = clean(points, changed)
         cuts = by_hand(find_cuts(points, changed), scene.depth)
+        told = advice.behind(scene.segments)
         made, *_ = enhanced.layers(
-            points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild"
+            points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild", told
         )
         return Rebuilt(points, cuts, made)
 

@@ -25,38 +25,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backend:
-    """An inpainter: (picture, hole, known, disparity behind, disparity of what is visible) -> picture."""
+    """An inpainter: (picture, hole, known, disparity behind, disparity of what is visible, words) -> picture."""
 
     name: str
-    fill: Callable[[Picture, Mask, Mask, Depth, Depth], Picture]
+    fill: Callable[[Picture, Mask, Mask, Depth, Depth, str], Picture]
     licence: str
     note: str
     needs_weights: bool = False  # the catalogue's entry of the same name
     local: bool = True  # False: the picture leaves the machine, so `auto` never takes it
+    words: bool = False  # whether it paints what a prompt says
 
 
-def _bundled(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+def _bundled(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth, _prompt: str) -> Picture:
     from diorama.inpaint import bundled
 
     return bundled.fill(rgb, hole, known, behind, visible)
 
 
-def _migan(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+def _migan(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth, _prompt: str) -> Picture:
     from diorama.inpaint import migan
 
     return migan.fill(_weights_path("migan"), rgb, hole, known, behind, visible)
 
 
-def _lama(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+def _lama(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth, _prompt: str) -> Picture:
     from diorama.inpaint import lama
 
     return lama.fill(_weights_path("lama"), rgb, hole, known, behind, visible)
 
 
-def _openai(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth) -> Picture:
+def _openai(rgb: Picture, hole: Mask, known: Mask, behind: Depth, visible: Depth, prompt: str) -> Picture:
     from diorama.inpaint import openai_images
 
-    return openai_images.fill(rgb, hole, known, behind, visible)
+    return openai_images.fill(rgb, hole, known, behind, visible, prompt)
 
 
 BACKENDS: tuple[Backend, ...] = (
@@ -64,7 +65,9 @@ BACKENDS: tuple[Backend, ...] = (
     Backend("migan", _migan, "MIT", "MI-GAN: fast, good at textures.", needs_weights=True),
     Backend("lama", _lama, "Apache-2.0", "LaMa: good at regular structures, slower.", needs_weights=True),
     Backend("bundled", _bundled, "MIT", "Comes with Diorama; guided by depth, needs no weights."),
-    Backend("openai", _openai, "service", "OpenAI's images API: the picture leaves this machine.", local=False),
+    Backend(
+        "openai", _openai, "service", "OpenAI's images API: the picture leaves this machine.", local=False, words=True
+    ),
 )
 """Best first: the order in which `auto` chooses."""
 
@@ -113,6 +116,7 @@ def fill(
     disparity: NDArray[np.float32] | None = None,
     visible: NDArray[np.float32] | None = None,
     model: str = "auto",
+    prompt: str = "",
 ) -> NDArray[np.uint8]:
     """Imagine the colours of `hole`.
 
@@ -128,6 +132,7 @@ def fill(
             and hide another: known pixels of `hole` then count as well, for holes behind other, nearer surfaces. None:
             known pixels have the depth given by `disparity`, and those of `hole` show nothing that could be used.
         model: an inpainter's name (see `models`), or `auto`: the best whose weights are here.
+        prompt: what is in the hole, for an inpainter that takes words (see `takes_words`).
 
     Returns:
         (H, W, 3) uint8: `rgb` bit for bit outside `hole`. With nothing known the hole becomes mid-grey (128).
@@ -161,7 +166,16 @@ def fill(
     if not known.any():
         out[hole] = 128
         return out
-    return backend.fill(rgb, hole, known, disparity, visible)
+    return backend.fill(rgb, hole, known, disparity, visible, prompt)
+
+
+def takes_words(name: str) -> bool:
+    """Whether this inpainter paints what a prompt says.
+
+    Raises:
+        UnknownModelError: there is no inpainter of that name.
+    """
+    return _find(name).words
 
 
 def _find(name: str) -> Backend:

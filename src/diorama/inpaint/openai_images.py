@@ -36,8 +36,15 @@ PROMPT = (
 )
 
 
-def fill(rgb: UInt8, hole: Bool, known: Bool, behind: Float32, visible: Float32) -> UInt8:
+MAX_WORDS = 2000
+"""Characters of what is to be painted: the API takes 32,000 in all, and older models 1,000."""
+
+
+def fill(rgb: UInt8, hole: Bool, known: Bool, behind: Float32, visible: Float32, prompt: str = "") -> UInt8:
     """Fill `hole`; see `diorama.inpaint.fill` for the contract. What isn't known is not sent.
+
+    Args:
+        prompt: what is probably in the hole; added to `PROMPT`, control characters left out.
 
     Raises:
         ModelError: no key is set, the service refuses, or its answer is no picture.
@@ -59,7 +66,7 @@ def fill(rgb: UInt8, hole: Bool, known: Bool, behind: Float32, visible: Float32)
     alpha.paste(keep.resize((right - left, bottom - top), Image.Resampling.NEAREST), (left, top))
     transparent = picture.convert("RGBA")
     transparent.putalpha(alpha)
-    answer = _picture(_request(key, _png(picture), _png(transparent), size), size)
+    answer = _picture(_request(key, _png(picture), _png(transparent), size, _words(prompt)), size)
     painted = answer.crop(box).resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.LANCZOS)
     out = rgb.copy()
     out[hole] = np.asarray(painted, np.uint8)[hole]
@@ -75,13 +82,18 @@ def _canvas(width: int, height: int) -> tuple[tuple[int, int], tuple[int, int, i
     return size, (left, top, left + w, top + h)
 
 
+def _words(prompt: str) -> str:
+    wanted = " ".join("".join(c if c.isprintable() else " " for c in prompt).split())[:MAX_WORDS]
+    return f"{PROMPT} In the transparent area there is probably: {wanted}" if wanted else PROMPT
+
+
 def _png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 
-def _request(key: str, picture: bytes, mask: bytes, size: tuple[int, int]) -> bytes:
+def _request(key: str, picture: bytes, mask: bytes, size: tuple[int, int], prompt: str) -> bytes:
     """Send it -> the answer's bytes. Nothing of the key or of the service's own words goes into an error."""
     base = (os.environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1").rstrip("/")
     try:
@@ -89,7 +101,7 @@ def _request(key: str, picture: bytes, mask: bytes, size: tuple[int, int]) -> by
             "POST",
             f"{base}/images/edits",
             headers={"Authorization": f"Bearer {key}"},
-            data={"model": MODEL, "prompt": PROMPT, "n": "1", "size": f"{size[0]}x{size[1]}"},
+            data={"model": MODEL, "prompt": prompt, "n": "1", "size": f"{size[0]}x{size[1]}"},
             files={"image": ("picture.png", picture, "image/png"), "mask": ("mask.png", mask, "image/png")},
             timeout=TIMEOUT,
         ) as response:

@@ -1,0 +1,229 @@
+"""What is imagined brought to what is seen around it: light, sharpness and grain.
+
+Inpainting copies or dreams up colours that fit on the whole; up close they give themselves away by a step of light at
+the seam, by edges too soft or too hard, and by too little grain. Each is measured on both sides of the seam, segment by
+segment, and the difference made up for. Grain is drawn from a generator with a fixed seed, so results repeat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diorama import measures
+from diorama.texture.denoise import denoise
+from diorama.texture.panels import filled
+from diorama.texture.sharpen import sharpen
+from diorama.types import Bool, Float32, Int32, UInt8
+
+NEAR = 40
+"""Texels around what is imagined in which what is seen is looked at."""
+
+FEW = 800
+"""Texels: fewer say nothing of grain and edges."""
+
+SEAM, WIDE, REACH = 4.0, 14.0, 24.0
+"""Texels: how far from a seam its step of light is measured, nearby and farther, and over how many making up fades."""
+
+COARSE = 4
+"""Light changes slowly: it is looked at in a picture this many times smaller."""
+
+SAMPLE = 320
+"""Side in texels of the window in which grain and edges are measured."""
+
+MAX_STEP = 12.0
+"""8-bit steps: a larger one is an edge of the scene rather than a flaw."""
+
+LEAST_GRAIN, LEAST_BLUR = 0.5, 0.25
+"""8-bit steps and pixels: smaller differences are errors of measurement."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the imagined is from the seen: means over what was compared, weighted by area."""
+
+    grain: float  # 8-bit steps of standard deviation
+    blur: float  # pixels
+    step: float  # 8-bit steps at seams
+
+    def __str__(self) -> str:
+        return (
+            f"off by {self.grain:.1f} of 255 in grain, {self.blur:.1f} px in sharpness, {self.step:.1f} of 255 in light"
+        )
+
+
+def match(
+    panel: UInt8, imagined: Int32, seen_rgb: UInt8, seen: Int32, amount: float
+) -> tuple[UInt8, list[tuple[int, Difference, Difference]]]:
+    """Bring a panel's imagined parts to what is seen around them.
+
+    Args:
+        panel: (H, W, 3).
+        imagined: (H, W), segment of what is imagined there; -1 elsewhere.
+        seen_rgb: (H, W, 3), the photo at this panel's size; may be `panel` itself.
+        seen: (H, W), segment of what `seen_rgb` shows; -1 where it shows nothing or imagines it.
+        amount: 0 nothing, 1 all of the difference.
+
+    Returns:
+        The panel, bit for bit as it was where nothing is imagined, and for each segment that could be compared its
+        texels, the difference before and after.
+    """
+    out = panel.copy()
+    compared = []
+    for segment in np.unique(imagined[imagined >= 0]):
+        chart = imagined == segment
+        window = _around(chart)
+        inner = chart[window]
+        around = _near(inner, seen[window] == segment)
+        if np.count_nonzero(inner) < FEW or np.count_nonzero(around) < FEW:
+            continue
+        mine, theirs = out[window].copy(), seen_rgb[window]
+        before = _Both.of(mine, inner, theirs, around)
+        made = _matched(mine, inner, theirs, around, before, amount, int(segment))
+        after = _Both.of(made, inner, theirs, around)
+        out[window][inner] = made[inner]
+        compared.append((int(np.count_nonzero(inner)), before.difference, after.difference))
+    return out, compared
+
+
+def mean(found: list[tuple[int, Difference, Difference]], which: int) -> Difference:
+    """The mean of the differences before (`which` 1) or after (2), by area."""
+    total = sum(item[0] for item in found)
+    values = np.array([[getattr(item[which], name) for name in ("grain", "blur", "step")] for item in found])
+    weights = np.array([item[0] for item in found], np.float64) / max(total, 1)
+    grain, blur, step = (float(value) for value in weights @ values)
+    return Difference(grain, blur, step)
+
+
+@dataclass(frozen=True)
+class _Both:
+    """Measures of both sides of a seam; None where there are no edges to measure."""
+
+    grain: tuple[float, float]  # of the imagined, of the seen
+    blur: tuple[float, float] | None
+    step: float
+
+    @classmethod
+    def of(cls, mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> _Both:
+        _, step = _light(mine, inner, theirs, around)
+        part = _telling(inner, around)
+        mine, inner, theirs, around = mine[part], inner[part], theirs[part], around[part]
+        grain = measures.noise(mine, inner), measures.noise(theirs, around)
+        blurs = measures.edge_blur(mine, inner, grain[0]), measures.edge_blur(theirs, around, grain[1])
+        return cls(
+            grain,
+            None if blurs[0] is None or blurs[1] is None else (blurs[0], blurs[1]),
+            step,
+        )
+
+    @property
+    def difference(self) -> Difference:
+        blur = 0.0 if self.blur is None else abs(self.blur[0] - self.blur[1])
+        return Difference(abs(self.grain[0] - self.grain[1]), blur, self.step)
+
+
+def _matched(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool, both: _Both, amount: float, segment: int) -> UInt8:
+    import cv2
+
+    made = mine
+    if both.blur is not None and abs(both.blur[0] - both.blur[1]) > LEAST_BLUR:
+        # Only texels of the chart count: what lies beyond it may be anything.
+        whole = filled(made, inner)
+        wide = amount * float(np.sqrt(abs(both.blur[0] ** 2 - both.blur[1] ** 2)))
+        if both.blur[0] > both.blur[1]:
+            made = sharpen(whole, min(wide, measures.BLUR_FULL), both.grain[0])
+        else:
+            made = np.asarray(cv2.GaussianBlur(whole, (0, 0), max(wide, 0.2)), np.uint8)
+    part = _telling(inner, around)
+    grain = measures.noise(made[part], inner[part]), both.grain[1]
+    missing = amount * float(np.sqrt(abs(grain[0] ** 2 - grain[1] ** 2)))
+    if grain[0] > grain[1] + LEAST_GRAIN:
+        made = denoise(filled(made, inner), missing, inner)
+    light, _ = _light(made, inner, theirs, around)
+    values = made + np.float32(amount) * light
+    if grain[0] < grain[1] - LEAST_GRAIN:
+        values += np.random.default_rng(segment).normal(0, missing, mine.shape).astype(np.float32)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
+
+
+def _light(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> tuple[Float32, float]:
+    """(H, W, 3) what to add so that no step of light is left at the seam, and how large steps are on average.
+
+    What is a step is one near the seam and farther away alike: a dark line along it is none, nor a gradient across it.
+    """
+    import cv2
+
+    here, there = _shrunk(mine, inner), _shrunk(theirs, around)
+    steps = []
+    for sigma in (WIDE, SEAM):
+        (one, share), (other, beside) = (_spread(*part, sigma) for part in (here, there))
+        weight = share * beside
+        steps.append(np.where(weight[..., None] > 1e-4, other - one, np.float32(0)).astype(np.float32))
+    far, near = steps
+    step = np.where(np.abs(far) < np.abs(near), far, near) * (far * near > 0)
+    step[np.abs(step).max(axis=2) > MAX_STEP] = 0
+    smooth, spread = _spread(step * weight[..., None], weight, REACH)
+    # Fades out with the distance from the seam, where weight is 1/4.
+    fade = np.clip(spread * np.float32(REACH / SEAM / 0.25), 0, 1)
+    size = float((np.abs(step).mean(axis=2) * weight).sum() / max(float(weight.sum()), 1e-6))
+    added = cv2.resize(smooth * fade[..., None], (mine.shape[1], mine.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(added, np.float32), size
+
+
+def _shrunk(picture: UInt8, there: Bool) -> tuple[Float32, Float32]:
+    """What is there of a picture at 1 / `COARSE` of its size: sums of colours, and of weights."""
+    import cv2
+
+    size = -(-picture.shape[1] // COARSE), -(-picture.shape[0] // COARSE)
+    weight = there.astype(np.float32)
+    total = cv2.resize(picture * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    return np.asarray(total, np.float32), np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _spread(total: Float32, weight: Float32, sigma: float) -> tuple[Float32, Float32]:
+    """Weighted means about each pixel, and the weights' own; `sigma` in texels of the panel."""
+    import cv2
+
+    sums = np.asarray(cv2.GaussianBlur(total, (0, 0), sigma / COARSE), np.float32)
+    spread = np.asarray(cv2.GaussianBlur(weight, (0, 0), sigma / COARSE), np.float32)
+    return np.asarray(sums / np.maximum(spread, np.float32(1e-6))[..., None], np.float32), spread
+
+
+def _telling(inner: Bool, around: Bool) -> tuple[slice, slice]:
+    """The window of at most `SAMPLE` texels a side that has most of both sides of the seam."""
+    import cv2
+
+    height, width = inner.shape
+    side = SAMPLE // COARSE
+    size = -(-width // COARSE), -(-height // COARSE)
+    if size[0] <= side and size[1] <= side:
+        return slice(0, height), slice(0, width)
+    sums = [
+        cv2.blur(
+            cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA),
+            (side, side), borderType=cv2.BORDER_CONSTANT,
+        )
+        for mask in (inner, around)
+    ]  # fmt: skip
+    row, column = np.unravel_index(np.argmax(np.minimum(*sums)), sums[0].shape)
+    top, left = max(0, int(row) * COARSE - SAMPLE // 2), max(0, int(column) * COARSE - SAMPLE // 2)
+    return slice(top, top + SAMPLE), slice(left, left + SAMPLE)
+
+
+def _around(chart: Bool) -> tuple[slice, slice]:
+    """Rows and columns about a chart, as far as is looked."""
+    spans = []
+    for axis in (1, 0):
+        there = np.flatnonzero(chart.any(axis=axis))
+        spans.append(slice(max(0, int(there[0]) - NEAR), int(there[-1]) + 1 + NEAR))
+    return spans[0], spans[1]
+
+
+def _near(chart: Bool, seen: Bool) -> Bool:
+    import cv2
+
+    side = 2 * NEAR + 1
+    grown = cv2.dilate(chart.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))) > 0
+    near: Bool = grown & seen & ~chart
+    return near
