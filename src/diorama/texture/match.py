@@ -143,8 +143,23 @@ def _matched(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool, both: _Both,
     light, _ = _light(made, inner, theirs, around)
     values = made + np.float32(amount) * light
     if grain[0] < grain[1] - LEAST_GRAIN:
-        values += np.random.default_rng(segment).normal(0, missing, mine.shape).astype(np.float32)
+        values += np.float32(missing) * _grain(theirs, around, mine.shape, segment)
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
+
+
+def _grain(theirs: UInt8, around: Bool, shape: tuple[int, ...], seed: int) -> Float32:
+    """(H, W, 3) grain of standard deviation 1 whose channels go together as those of what is seen do.
+
+    A sensor's noise is another in each channel; the grain of a meadow or of film is mostly one of brightness.
+    """
+    import cv2
+
+    fine = theirs - np.asarray(cv2.GaussianBlur(theirs.astype(np.float32), (0, 0), 1.0), np.float32)
+    spread = np.cov(fine[around].T.astype(np.float64))
+    spread = spread / max(float(np.trace(spread)) / 3, 1e-6) + 1e-3 * np.eye(3)
+    mix = np.linalg.cholesky(spread).astype(np.float32)
+    white = np.random.default_rng(seed).standard_normal(shape, np.float32)
+    return np.asarray(white @ mix.T, np.float32)
 
 
 def _light(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> tuple[Float32, float]:
