@@ -16,7 +16,7 @@ from PIL import Image
 
 import phone_files as phones
 from bad_inputs import encoded, picture, png_bomb
-from diorama import depth, photo, pipeline, records
+from diorama import depth, photo, pipeline, records, stage_files
 from diorama.depth import embedded
 from diorama.errors import DepthFileError, PhotoError
 from diorama.settings import Settings
@@ -387,7 +387,7 @@ def test_the_scene_is_in_metres_and_its_record_survives() -> None:
     assert scene.units == "metric"
     assert float(np.quantile(scene.points.z, 0.01)) == pytest.approx(0.8, rel=0.1)
     packed = records.pack("photo", scene.photo)
-    files = {name: records.encode(name, array) for name, array in packed.arrays.items()}
+    files = {name: stage_files.encode(name, array) for name, array in packed.arrays.items()}
     again = records.unpack("photo", packed.values, set(files), files.__getitem__)
     assert again.embedded.origin == "Android (GDepth)"
     np.testing.assert_array_equal(again.embedded.inverse_depth, scene.photo.embedded.inverse_depth)  # type: ignore[union-attr]

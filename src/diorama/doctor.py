@@ -59,6 +59,7 @@ MODULES = {
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
+    "openai": ("openai", "an advisor that asks GPT-4 or another server"),
 }
 """Extra -> the module that shows it, and what it is for."""
 
