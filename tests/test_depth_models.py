@@ -229,11 +229,25 @@ def test_moge_sees_nothing_or_everything(blue: int, monkeypatch: pytest.MonkeyPa
     if blue:
         assert depth.estimate(photo_of(rgb), Settings(depth="moge-2-small"))[0].sky is None
         return
-    with pytest.raises(ModelError, match="nothing with a shape"):
+    with pytest.raises(ModelError, match="found no depth"):
         depth.estimate(photo_of(rgb), Settings(depth="moge-2-small"))
     result, reason = depth.estimate(photo_of(rgb), Settings())  # auto goes on with another one
     assert result.model == "bundled"
-    assert "nothing with a shape" in reason
+    assert "found no depth" in reason
+
+
+def test_tiles_of_nothing_but_sky_bring_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    height, width = 40, 112  # whole and tiles have the same shape, as the tiny network wants it
+    networks.install(
+        monkeypatch, networks.moge(tmp_path / "m.onnx", rays(80, width, height)).read_bytes(), "moge-2-small"
+    )
+    backend = depth.backends.find("moge-2-small")
+    rgb = np.repeat(np.repeat(smooth_scene()[:20, :56], 2, 0), 2, 1)
+    rgb[..., 2] = 10
+    whole = replace(backend.predict(rgb, None), inverse=np.full((height, width), 0.2, np.float32))
+    monkeypatch.setattr(tiles, "tiles", lambda *_size: [(slice(0, height), slice(0, width))])
+    found = tiles.detailed(backend, np.ascontiguousarray(rgb), whole, 2)
+    np.testing.assert_allclose(found.inverse, 0.2, rtol=1e-5)
 
 
 def test_a_camera_that_can_not_be_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

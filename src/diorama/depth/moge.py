@@ -34,6 +34,9 @@ MAX_SIDE = 1024
 GRID = 64
 """Points on a side that `solve` looks at, as published."""
 
+FEWEST = 8
+"""Points without which there is no shape to be solved: a picture of nothing but sky."""
+
 SCAN = 96
 """Shifts that are tried before the best one is refined."""
 
@@ -56,7 +59,7 @@ def predict(path: Path, rgb: UInt8, known_focal: float | None = None) -> Predict
         known_focal: focal length over the picture's width, where it is known: then the shift alone is solved.
 
     Raises:
-        ModelError: the network can't be loaded, fails, or sees nothing in the picture.
+        ModelError: the network can't be loaded, fails, or is another one.
     """
     height, width = _size(rgb)
     points, normals, mask, scale = _ask(path, tensor(rgb, width, height))
@@ -67,10 +70,8 @@ def predict(path: Path, rgb: UInt8, known_focal: float | None = None) -> Predict
             hint="It isn't MoGe-2; fetch it again with 'diorama models pull moge-2-small'.",
         )
     seen = (mask > 0.5) & np.isfinite(points).all(axis=2)
-    if np.count_nonzero(seen) < 8 or not (math.isfinite(scale) and scale > 0):
-        raise ModelError(
-            f"The network {path.name} found nothing with a shape in this photo.", hint="Try another depth model."
-        )
+    if np.count_nonzero(seen) < FEWEST or not (math.isfinite(scale) and scale > 0):
+        return Prediction(np.full(mask.shape, np.nan, np.float32), "metric", np.ones(mask.shape, bool))
     half = math.hypot(width, height) / 2
     found = solve(points, seen, None if known_focal is None else known_focal * width / half)
     z = (points[..., 2] + np.float32(found.shift)) * np.float32(scale)
@@ -131,7 +132,7 @@ def _sampled(points: Float32, seen: Bool) -> tuple[Float64, Float64]:
     columns = ((np.arange(GRID) + 0.5) * width / GRID).astype(int)
     y, x = (index.ravel() for index in np.meshgrid(np.unique(rows), np.unique(columns), indexing="ij"))
     here = seen[y, x]
-    if np.count_nonzero(here) < 8:  # little is seen: all of it counts
+    if np.count_nonzero(here) < FEWEST:  # little is seen: all of it counts
         y, x = np.nonzero(seen)
         here = np.ones(len(y), bool)
     y, x = y[here], x[here]
