@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import tools
-from bad_inputs import encoded
+from bad_inputs import encoded, png16
 
 APPLE_DEPTH_TYPE = b"urn:mpeg:hevc:2015:auxid:2\0"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
@@ -43,7 +43,7 @@ def _heic(content: bytes, shape: tuple[int, ...], dtype: str, options: tuple[str
     pixels = np.frombuffer(content, dtype).reshape(shape)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "a.png"), Path(folder, "a.heic")
-        Image.fromarray(pixels).save(source)
+        source.write_bytes(png16(pixels) if dtype == "<u2" else encoded(Image.fromarray(pixels), "PNG"))
         command = [tools.need("heif-enc"), *options, source, "-o", target]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         return target.read_bytes()

@@ -45,7 +45,20 @@ ABOVE = {
 
 FAMILIES = {
     **dict.fromkeys(
-        ["boxes", "colour", "decoding", "embedded", "exif", "heif", "jxl", "lens", "photo", "projection", "xmp"],
+        [
+            "boxes",
+            "colour",
+            "decoding",
+            "embedded",
+            "exif",
+            "heif",
+            "hevc",
+            "jxl",
+            "lens",
+            "photo",
+            "projection",
+            "xmp",
+        ],
         "photo",
     ),
     **dict.fromkeys(["atlas", "corners", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),

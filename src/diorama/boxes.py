@@ -60,15 +60,25 @@ class Contents:
         """The items that refer to `to`, such as those that are auxiliary ("auxl") to it or describe it ("cdsc")."""
         return [source for found, source, target in self.references if found == kind and target == to]
 
+    def referred(self, kind: str, source: int) -> list[int]:
+        """The items that `source` refers to, such as a grid's tiles ("dimg")."""
+        return [target for found, one, target in self.references if found == kind and one == source]
+
     def note(self, number: int) -> bytes:
         """A small item's bytes."""
+        return self.payload(number, MAX_NOTE)
+
+    def payload(self, number: int, limit: int | None = None) -> bytes:
+        """An item's bytes; what lies beyond the file's end is left out where there is no limit."""
         parts = []
         total = 0
         for method, offset, length in self.items[number].extents:
             source = self.idat if method == 1 else self.data
             total += length
-            if total > MAX_NOTE or offset + length > len(source):
+            if limit is not None and (total > limit or offset + length > len(source)):
                 raise ValueError("a note is too long")
+            if total > len(self.data) + len(self.idat):
+                raise ValueError("an item is longer than the file")
             parts.append(source[offset : offset + length])
         return b"".join(parts)
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from diorama import boxes, embedded, xmp
+from diorama import boxes, embedded, hevc, xmp
 from diorama.boxes import Contents
 from diorama.embedded import Carried
 from diorama.errors import PhotoFormatError
@@ -37,6 +37,14 @@ class HeifPicture:
     notes: xmp.Xmp
     carried: Carried
     warnings: list[str] = field(default_factory=list)
+
+
+ALPHA_TYPES = frozenset(
+    {"urn:mpeg:hevc:2015:auxid:1", "urn:mpeg:avc:2015:auxid:1", "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha"}
+)
+
+_COMPOSED = ("grid", "iden")
+"""Kinds of items that are made of others; iPhones keep their pictures in tiles."""
 
 
 def size(data: bytes) -> tuple[int, int] | None:
@@ -64,6 +72,9 @@ def read(data: bytes, label: str) -> HeifPicture:
             hint="Install it: pip install pi-heif. Or save the photo as JPEG.",
         ) from error
     contents = boxes.parse(data)
+    _check_coding(contents, contents.primary)
+    for number in _auxiliaries(contents, ALPHA_TYPES):
+        _check_coding(contents, number)
     file = pi_heif.open_heif(data, convert_hdr_to_8bit=True)
     main = file[file.primary_index]
     warnings: list[str] = []
@@ -80,15 +91,36 @@ def read(data: bytes, label: str) -> HeifPicture:
     return HeifPicture(main.to_pillow(), profile, main.info.get("exif"), notes, carried, warnings)
 
 
-def _depth(main: Any, contents: Contents) -> Carried:
-    """The auxiliary picture of depth, whose failures are warnings."""
-    numbers = [
+def _auxiliaries(contents: Contents, types: frozenset[str]) -> list[int]:
+    return [
         number
         for number in contents.referring("auxl", contents.primary)
-        if number in contents.items and contents.items[number].auxiliary_type in DEPTH_TYPES
+        if number in contents.items and contents.items[number].auxiliary_type in types
     ]
+
+
+def _check_coding(contents: Contents, number: int, depth: int = 0) -> None:
+    """Whether a picture, and all that it is made of, is HEVC and what the file says of it."""
+    if number not in contents.items or depth > 2:
+        raise ValueError("a part of the picture is missing")
+    item = contents.items[number]
+    if item.kind in _COMPOSED:
+        for part in dict.fromkeys(contents.referred("dimg", number)):
+            _check_coding(contents, part, depth + 1)
+    elif item.kind == "hvc1":
+        configuration = next((content for kind, content in item.properties if kind == "hvcC"), b"")
+        hevc.check(configuration, contents.payload(number))
+    else:
+        raise ValueError(f"its pictures are coded in a way that is not read ({item.kind.strip()!a})")
+
+
+def _depth(main: Any, contents: Contents) -> Carried:
+    """The auxiliary picture of depth, whose failures are warnings."""
+    numbers = _auxiliaries(contents, DEPTH_TYPES)
     if not numbers:
         return Carried()
+    if len(numbers) > 1:
+        return Carried(warnings=["The photo carries several pictures of depth: none of them is used."])
     notes = xmp.Xmp([])
     warnings: list[str] = []
     try:
@@ -100,6 +132,7 @@ def _depth(main: Any, contents: Contents) -> Carried:
         side = contents.items[numbers[0]].size
         if side is None or side[0] * side[1] > embedded.MAX_PIXELS:
             raise ValueError("its size is missing or too large")
+        _check_coding(contents, numbers[0])
         values = np.asarray(picture)[: picture.size[1], : picture.size[0]]
     except MemoryError:
         raise
