@@ -94,9 +94,9 @@ def find_layers(
 
     surfaces = [Surface(visible, needed, wide_cuts, np.full(visible.shape, -1, np.int32), threshold)]
     sources = _sources(visible, near, far, wide_cuts, threshold)
-    front, under = visible, needed
+    front = visible
     for layer in range(DEPTH if len(sources[0]) else 0):
-        cost, way, owner, reach = _spread(front, under, visible.ravel(), *sources, np.float32(threshold), layer == 0)
+        cost, way, owner, reach = _spread(front, needed, visible.ravel(), *sources, np.float32(threshold), layer == 0)
         hidden = owner >= 0
         if not hidden.any():
             break
@@ -105,7 +105,7 @@ def find_layers(
         surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
         pixels = np.flatnonzero(hidden).astype(np.int32)
         sources = pixels, cost.flat[pixels], way.flat[pixels], owner.flat[pixels], reach.flat[pixels]
-        front, under = behind, hidden
+        front = behind
     return LayeredDepth(
         margin, widen(camera, margin), inside, needed, near_side, far_side, _rims_behind(surfaces, far_side)
     )
