@@ -113,6 +113,19 @@ def test_behind_a_narrow_surface_the_next_one_goes_on() -> None:
     assert depth.surfaces[2].disparity[row, depth.margin + 38] == pytest.approx(6, abs=1)
 
 
+def test_behind_a_thin_strip_the_background_goes_on_under_what_is_visible_beside_it() -> None:
+    """From left to right: a surface, a thin strip before it, and the background, which both of them hide."""
+    inverse = np.full((20, 60), 0.2, np.float32)
+    inverse[:, :33] = 0.8
+    inverse[:, :30] = 0.5
+    found = layers_of(inverse)
+    background = np.zeros(found.inside.shape, bool)
+    for surface in found.surfaces[1:]:
+        background |= surface.there & (surface.disparity < 0.25 * 30)
+    framed = background[found.margin : -found.margin, found.margin : -found.margin]
+    assert framed[:, 33 - 18 : 33].all()
+
+
 @settings(max_examples=12)
 @given(st.integers(24, 48), st.integers(24, 48), seeds)
 def test_no_pixel_is_uncovered_within_the_travel(height: int, width: int, seed: int) -> None:
@@ -164,6 +177,18 @@ def test_mixed_pixels_get_their_own_side_back() -> None:
     assert (clean[:, :20] == 0).all()
     assert (clean[:, 20:] == 200).all()
     assert np.array_equal(unmix(rgb, points.inverse_depth, cuts, 0), rgb)
+
+
+def test_where_colours_change_beyond_the_cut_as_well_nothing_is_mixed() -> None:
+    inverse = np.full((20, 40), 0.2, np.float32)
+    inverse[:, 20:] = 1
+    points = cloud(inverse)
+    rgb = np.repeat(np.broadcast_to(np.arange(40, dtype=np.uint8) * 6, (20, 40))[..., None], 3, axis=2)
+    cuts = find_cuts(points, SETTINGS)
+    assert np.array_equal(unmix(rgb, points.inverse_depth, cuts, 1), rgb)
+    # The same step in one place is a silhouette.
+    rgb[:, :20], rgb[:, 20:], rgb[:, 19] = 0, 200, 100
+    assert not np.array_equal(unmix(rgb, points.inverse_depth, cuts, 1), rgb)
 
 
 def test_what_lies_between_no_two_colours_stays() -> None:
