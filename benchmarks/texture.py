@@ -86,7 +86,7 @@ def local(rgb: UInt8) -> tuple[TextureAdvice, ...]:
 
 
 def fully(action: TextureAction) -> tuple[TextureAdvice, ...]:
-    return (TextureAdvice(action=action, amount=1, reason="for comparison", source="local"),)
+    return (TextureAdvice(action=action, amount=1, reason="for comparison", source="openai"),)
 
 
 def photos(folder: Path | None, count: int) -> list[UInt8]:

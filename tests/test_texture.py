@@ -14,7 +14,7 @@ from PIL import Image
 
 from conftest import PhotoPath
 from diorama import measures
-from diorama.advice import ReconstructionAdvice, TextureAction, TextureAdvice
+from diorama.advice import Adviser, ReconstructionAdvice, TextureAction, TextureAdvice
 from diorama.errors import ModelError
 from diorama.texture import ORDER, balance, denoise, enlarge, generate, improve, learned, match, panels, sharpen, tone
 from diorama.types import Bool, Layered, Rebuilt, Scene, Textured, UInt8
@@ -180,10 +180,12 @@ def rebuilt(scene: Scene) -> Rebuilt:
 SCENE = layered_scene(48, 32, texture=4)
 
 
-def plan(*actions: TextureAction, amount: float = 1.0, segment: int | None = None) -> ReconstructionAdvice:
+def plan(
+    *actions: TextureAction, amount: float = 1.0, segment: int | None = None, source: Adviser = "openai"
+) -> ReconstructionAdvice:
     return ReconstructionAdvice(
         texture=tuple(
-            TextureAdvice(action=a, amount=amount, segment=segment, reason="because", source="local") for a in actions
+            TextureAdvice(action=a, amount=amount, segment=segment, reason="because", source=source) for a in actions
         )
     )
 
@@ -281,6 +283,17 @@ def test_advice_against_flaws_that_are_not_there_does_nothing(photo: UInt8) -> N
     # More than there is can't be asked for: the noise that is taken out is the noise that is there.
     grainy = replace(scene, atlas=noisy(scene.atlas, 8))
     assert psnr(improved(grainy, plan("denoise"))[0].atlas[:, :192], clean) > psnr(grainy.atlas[:, :192], clean) + 2
+
+
+@pytest.mark.parametrize("action", ["tone", "white-balance"])
+def test_advice_from_measures_alone_leaves_what_may_be_meant(action: TextureAction, photo: UInt8) -> None:
+    warm = balance.balance(photo, (0.97, 1.0, 1.03), 1)  # a little warmer and darker: an evening
+    dark = cv2.resize(tone.adjust(warm, 0.2), (192, 128), interpolation=cv2.INTER_AREA)
+    scene = replace(SCENE, atlas=np.concatenate([dark, dark], axis=1))
+    told = improved(scene, plan(action))[0]
+    measured = improved(scene, plan(action, source="local"))[0]
+    assert distance(measured.atlas, scene.atlas) <= distance(told.atlas, scene.atlas)
+    assert psnr(measured.atlas, scene.atlas) > 30
 
 
 def test_one_segment_alone() -> None:

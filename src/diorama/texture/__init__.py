@@ -51,6 +51,13 @@ LEAST_BLUR = 0.3
 LEAST_CAST = 1.0
 LEAST_TONE = 0.03
 
+DOUBT_TONE, DOUBT_CAST = 0.9, 9.0
+"""Darkness and colour that a clean photo of a night or a wooden room measures as well: what is advised from measures
+alone takes away no more than what is beyond; who has looked at the picture is trusted with all of it."""
+
+MOST_TONE, MOST_CAST = 0.6, 12.0
+"""The most that is taken away on their word: night and sunset are meant to be dark and red."""
+
 
 @dataclass
 class Work:
@@ -187,10 +194,10 @@ def _tone(item: TextureAdvice, work: Work) -> Outcome:
     from diorama.texture.tone import adjust
 
     before = measures.tone(*work.photo).exponent
-    limit = item.amount * measures.TONE_FULL
-    exponent = max(-limit, min(limit, before))
+    size = abs(before) if item.source != "local" else min(max(0.0, abs(before) - DOUBT_TONE), MOST_TONE)
+    exponent = math.copysign(min(size, item.amount * measures.TONE_FULL), before)
     if abs(exponent) < LEAST_TONE:
-        return _not(item, "the photo is neither dark nor bright", _middle(before))
+        return _not(item, "the photo is as dark or bright as photos may be", _middle(before))
     work.each(lambda rgb, _there, _panel: adjust(rgb, exponent), item.segment)
     after = measures.tone(*work.photo).exponent
     return _done(item, f"The photo was {'brightened' if exponent < 0 else 'darkened'}", _middle(before), _middle(after))
@@ -202,9 +209,11 @@ def _balance(item: TextureAdvice, work: Work) -> Outcome:
 
     light = measures.illuminant(*work.photo)
     before = strength(measures.cast_of(light))
-    if before < LEAST_CAST:
-        return _not(item, "the light is white", f"cast {before:.1f} CIELAB units")
-    share = min(1.0, item.amount * measures.CAST_FULL / before)
+    size = before if item.source != "local" else min(before - DOUBT_CAST, MOST_CAST)
+    size = min(size, item.amount * measures.CAST_FULL)
+    if size < LEAST_CAST:
+        return _not(item, "the light is as white as can be told", f"cast {before:.1f} CIELAB units")
+    share = size / before
     work.each(lambda rgb, _there, _panel: balance(rgb, light, share), item.segment)
     after = strength(measures.cast(*work.photo))
     return _done(item, "The light's colour was made up for", f"cast {before:.1f} CIELAB units", f"{after:.1f}")
