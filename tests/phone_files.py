@@ -278,6 +278,20 @@ def dynamic_depth_jpeg(
     return with_segments(jpeg, XMP_HEAD + packet(said)) + picture + other
 
 
+def iphone_jpeg(jpeg: bytes, depth: bytes, notes: bytes) -> bytes:
+    """A JPEG with a depth picture behind it in the Multi-Picture Format, as iPhones make them for others."""
+    other = with_segments(depth, XMP_HEAD + notes)
+    length = 4 + 8 + 2 + 3 * 12 + 4 + 2 * 16
+    whole = len(jpeg) + 4 + length
+    from_here = whole - (2 + 4 + 4)  # offsets count from behind the marker, its length and "MPF"
+    entries = struct.pack(">IIIHH", 0x030000, whole, 0, 0, 0) + struct.pack(">IIIHH", 0, len(other), from_here, 0, 0)
+    table = b"MM\0*" + struct.pack(">IH", 8, 3) + struct.pack(">HHI4s", 0xB000, 7, 4, b"0100")
+    table += struct.pack(">HHII", 0xB001, 4, 1, 2) + struct.pack(">HHII", 0xB002, 7, len(entries), 50)
+    segment = b"MPF\0" + table + bytes(4) + entries
+    assert len(segment) == length
+    return jpeg[:2] + b"\xff\xe2" + struct.pack(">H", length + 2) + segment + jpeg[2:] + other
+
+
 def exiftool(path: Path, *tags: str) -> None:
     """Write tags into a file with exiftool."""
     command = [tools.need("exiftool"), "-q", "-overwrite_original", *tags, path]

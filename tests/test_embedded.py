@@ -67,6 +67,37 @@ def test_iphones_keep_their_pictures_in_tiles(turns: list[bytes]) -> None:
     np.testing.assert_array_equal(tiled.embedded.inverse_depth, whole.embedded.inverse_depth)
 
 
+GREY = encoded(Image.fromarray(RAMP), "JPEG", quality=100, subsampling=0)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_iphones_jpeg_has_its_depth_behind_it(orientation: int) -> None:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    jpeg = encoded(Image.fromarray(RGB), "JPEG", quality=95, exif=tags)
+    result = photo.read(phones.iphone_jpeg(jpeg, GREY, NOTES))
+    assert not result.warnings
+    assert result.embedded is not None
+    assert result.embedded.origin == "iPhone (disparity)"
+    expected = 0.5 + RAMP / 255 * 2
+    turned = np.rot90(expected, -1) if orientation == 6 else expected
+    np.testing.assert_allclose(result.embedded.inverse_depth, turned, atol=0.03)
+    assert result.camera.fx == pytest.approx(200)
+
+
+def test_what_is_wrong_behind_an_iphones_jpeg() -> None:
+    whole = phones.iphone_jpeg(JPEG, GREY, NOTES)
+    assert photo.read(whole[: -len(GREY) - 100]).embedded is None
+    cut = photo.read(whole[:-300])
+    assert cut.embedded is None
+    assert "damaged" in cut.warnings[0]
+    at = whole.index(b"MPF\0MM") + 14
+    table = photo.read(whole[:at] + b"\xff" * 36 + whole[at + 36 :])
+    assert table.embedded is None
+    other = photo.read(phones.iphone_jpeg(JPEG, GREY, phones.apple_notes(0, 1, "hdrgainmap")))
+    assert (other.embedded, other.warnings) == (None, ())
+
+
 @pytest.mark.needs("heif-enc")
 def test_iphone_distances() -> None:
     result = photo.read(phones.portrait(RGB, RAMP, phones.apple_notes(0.0, 5.1, "depth")))

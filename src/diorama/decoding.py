@@ -151,8 +151,9 @@ def decode(data: bytes, label: str) -> Decoded:
         return _from_tiff(data, label)
     decoded = from_image(image, label)
     if kind == "JPEG":
-        decoded.notes, warnings = xmp.of_jpeg(image.applist)  # type: ignore[attr-defined]
-        decoded.carried = embedded.of_jpeg(decoded.notes, data)
+        assert isinstance(image, JpegImagePlugin.JpegImageFile)
+        decoded.notes, warnings = xmp.of_jpeg(image.applist)
+        decoded.carried = embedded.of_jpeg(image, decoded.notes, data)
         decoded.warnings += warnings
     return decoded
 

@@ -1,8 +1,9 @@
 """Depth that a photo's file carries besides the picture, and the camera's calibration that comes with it.
 
 iPhone (portrait photos)
-    An auxiliary picture of disparity or depth, whose XMP says between which values (1/m or m) its range lies
-    (`apdi:FloatMinValue`, `FloatMaxValue`), and the camera's intrinsic matrix (`depthData`).
+    An auxiliary picture of disparity or depth, in HEIC or behind a JPEG (Multi-Picture Format), whose XMP says between
+    which values (1/m or m) its range lies (`apdi:FloatMinValue`, `FloatMaxValue`), and the camera's intrinsic matrix
+    (`depthData`).
 HEIF (ISO/IEC 23008-2, depth representation information)
     An auxiliary picture of depth between `z_near` and `z_far`.
 Android, GDepth (https://developers.google.com/depthmap-metadata)
@@ -19,7 +20,7 @@ import base64
 import binascii
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -54,6 +55,8 @@ NEAREST = 1e-6
 """Metres: nothing is nearer to a lens; what says so is a mistake."""
 
 _UNIT_METRES = {"m": 1.0, "meters": 1.0, "metres": 1.0, "meter": 1.0, "cm": 0.01, "mm": 0.001, "millimeters": 0.001}
+_APPLE_KINDS = ("disparity", "depth")
+_MP_ENTRIES, _MP_PICTURES = 0xB002, 16
 _STARTS = {b"\xff\xd8\xff": JpegImagePlugin.JpegImageFile, b"\x89PNG\r\n\x1a\n": PngImagePlugin.PngImageFile}
 
 
@@ -70,24 +73,26 @@ class _BadDepthError(ValueError):
     """The sentence says why the depth can't be used."""
 
 
-def of_jpeg(found: Xmp, data: bytes) -> Carried:
+def of_jpeg(image: JpegImagePlugin.JpegImageFile, found: Xmp, data: bytes) -> Carried:
     """The depth in a JPEG's XMP or behind its picture.
 
     Args:
-        found: the picture's XMP.
+        image: the picture, its header read.
+        found: its XMP.
         data: the file's bytes.
     """
-    carried = Carried()
-    if not found:
-        return carried
-    carried.calibration = _imaging_model(found)
+    carried = Carried(calibration=_imaging_model(found))
     try:
+        for picture, notes in _others(image, data):
+            carried.depth = _apple(_picture(picture), notes)
+            carried.calibration = intrinsics(notes)
+            return carried
         if found.value(GDEPTH, "Near") is not None or found.value(GDEPTH, "Data") is not None:
             carried.depth = _gdepth(found)
         elif (described := _device_depth(found)) is not None:
-            picture = _picture(_behind(found, data, described))
+            unit = _picture(_behind(found, data, described))
             carried.depth = _between(
-                picture, lambda name: xmp.value(described, DEVICE_DEPTH, name), "Android (Dynamic Depth)"
+                unit, lambda name: xmp.value(described, DEVICE_DEPTH, name), "Android (Dynamic Depth)"
             )
     except ValueError as error:
         carried.warnings.append(f"The depth that the photo carries can't be used: {error}.")
@@ -123,7 +128,7 @@ def fits(depth: EmbeddedDepth, width: int, height: int) -> bool:
 def _apple(unit: Float32, notes: Xmp) -> EmbeddedDepth | None:
     """None where the notes aren't Apple's."""
     kind = notes.value(APPLE_PIXELS, "AuxiliaryImageType")
-    if kind not in ("disparity", "depth"):
+    if kind not in _APPLE_KINDS:
         return None
     low, high = (_number(notes.value(APPLE_PIXELS, name)) for name in ("FloatMinValue", "FloatMaxValue"))
     origin = f"iPhone ({kind})"
@@ -147,6 +152,26 @@ def _representation(unit: Float32, facts: Mapping[str, Any]) -> EmbeddedDepth:
         return _from_distances(np.float32(near) + unit * np.float32(far - near), origin)
     inverse = np.float32(1 / far) + unit * np.float32(1 / near - 1 / far)
     return EmbeddedDepth(inverse, "metric", origin)
+
+
+def _others(image: JpegImagePlugin.JpegImageFile, data: bytes) -> Iterator[tuple[bytes, Xmp]]:
+    """The pictures behind a JPEG that Apple's notes call depth, by its table of pictures (CIPA DC-007)."""
+    if "mp" not in image.info:
+        return
+    try:
+        entries = image._getmp()[_MP_ENTRIES]  # type: ignore[index]
+    except Exception as error:  # a parser of what anyone may have written
+        raise _BadDepthError("the table of the file's pictures is damaged") from error
+    for entry in entries[1:_MP_PICTURES]:
+        start = int(entry["DataOffset"]) + int(image.info["mpoffset"])
+        picture = data[start : start + int(entry["Size"])]
+        try:
+            segments = JpegImagePlugin.JpegImageFile(io.BytesIO(picture)).applist
+        except Exception:  # no JPEG: whatever it is, it isn't this
+            continue
+        notes, _ = xmp.of_jpeg(segments)
+        if notes.value(APPLE_PIXELS, "AuxiliaryImageType") in _APPLE_KINDS:
+            yield picture, notes
 
 
 def intrinsics(notes: Xmp) -> Calibration | None:

@@ -21,7 +21,7 @@ export function facts(job) {
   if (camera) rows.push([T.camera, T.fov(format.number(camera.fov_x, 1), sourceName(camera.source))]);
   if (job.units) rows.push([T.units, T[job.units] ?? job.units]);
   const depth = depthReport(job);
-  if (depth && job.step === "original") rows.push([T.depth, depth.backend]);
+  if (depth && job.step === "original") rows.push([T.depth, depth.backend === "embedded" ? S.modelNames.embedded : depth.backend]);
   if (job.step === "enhanced") {
     const layers = job.report.find((stage) => stage.stage === "layers");
     if (layers) rows.push([T.inpaint, S.modelNames[layers.backend] ?? layers.backend]);
