@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner, Result
 
 import phone_files as phones
 from bad_inputs import encoded, picture, png_bomb
 from diorama import depth, photo, pipeline, records, stage_files
+from diorama.cli import app
 from diorama.depth import embedded
 from diorama.errors import DepthFileError, PhotoError
 from diorama.settings import Settings
@@ -154,6 +157,33 @@ def test_exif_orientation_of_a_heic_is_a_mere_note(tmp_path: Path) -> None:
     assert (result.width, result.height) == (W, H)
     assert result.camera.source == "exif"
     assert result.camera.fx == pytest.approx(26 / math.hypot(36, 24) * math.hypot(W, H))
+
+
+@pytest.mark.needs("heif-enc", "exiftool")
+def test_rotation_depth_and_focal_length_together(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.heic"
+    path.write_bytes(phones.portrait(RGB, RAMP, phones.apple_notes(0.5, 2.5), turns=[phones.rotated(3)]))
+    phones.exiftool(path, "-n", "-Orientation=6", "-FocalLengthIn35mmFormat=50")
+    result = photo.read(path)
+    assert not result.warnings
+    assert (result.width, result.height) == (H, W)
+    assert result.camera.source == "exif"
+    assert result.camera.fx == pytest.approx(50 / math.hypot(36, 24) * math.hypot(W, H))
+    assert result.embedded is not None
+    np.testing.assert_allclose(result.embedded.inverse_depth, np.rot90(0.5 + RAMP / 255 * 2, 3), atol=1e-6)
+
+
+@pytest.mark.needs("exiftool")
+def test_gdepth_and_focal_length_together(tmp_path: Path) -> None:
+    path = tmp_path / "portrait.jpg"
+    path.write_bytes(phones.gdepth_jpeg(JPEG, unit_png(RAMP), 0.8, 6.5, extended=False))
+    phones.exiftool(path, "-n", "-Orientation=8", "-FocalLengthIn35mmFormat=50")
+    result = photo.read(path)
+    assert (result.width, result.height) == (H, W)
+    assert result.camera.fx == pytest.approx(50 / math.hypot(36, 24) * math.hypot(W, H))
+    assert result.embedded is not None
+    expected = np.rot90(expected_inverse(RAMP / 255, 0.8, 6.5, "RangeInverse"))
+    np.testing.assert_allclose(result.embedded.inverse_depth, expected, rtol=1e-5)
 
 
 @pytest.mark.needs("heif-enc", "exiftool")
@@ -410,6 +440,22 @@ def test_a_photo_without_any() -> None:
         depth.estimate(photo.read(RGB), Settings(depth="embedded"))
     with pytest.raises(DepthFileError, match="says nothing"):
         depth.estimate(fake(SLOPE * 0), Settings(depth="embedded"))
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "plain.jpg").write_bytes(JPEG)
+    (tmp_path / "phone.jpg").write_bytes(phones.gdepth_jpeg(JPEG, unit_png(RAMP), 1, 5))
+
+    def asked(name: str) -> Result:
+        words = ["depth", str(tmp_path / name), "-o", str(tmp_path / "d.npy"), "--depth", "embedded", "--json"]
+        return CliRunner().invoke(app, words)
+
+    refused = asked("plain.jpg")
+    assert refused.exit_code == 2
+    assert "carries no depth" in json.loads(refused.stdout)["error"]["message"]
+    made = json.loads(asked("phone.jpg").stdout)
+    assert (made["model"], made["scale"]) == ("embedded", "metric")
+    assert np.load(tmp_path / "d.npy").shape == (H, W)
 
 
 def test_the_scene_is_in_metres_and_its_record_survives() -> None:
