@@ -31,14 +31,15 @@ SMALL_TEXTURE = 1400
 """Pixels of the long side from which a texture fills a screen."""
 
 
-def texture(photo: Photo, imagined: float) -> tuple[TextureAdvice, ...]:
+def texture(photo: Photo, imagined: float, most: int = SMALL_TEXTURE) -> tuple[TextureAdvice, ...]:
     """What to do to the texture, in proportion to what is measured; nothing for a clean photo.
 
     Args:
         imagined: area that was imagined, as a share of the photo's.
+        most: pixels of the long side that the texture may have.
     """
     rgb, where = _middle(photo)
-    found = (*(measure(rgb, where) for measure in MEASURED.values()), *_made(photo, imagined))
+    found = (*(measure(rgb, where) for measure in MEASURED.values()), *_made(photo, imagined, most))
     return tuple(item for item in found if item.amount >= WEAKEST)
 
 
@@ -108,7 +109,7 @@ def proportion(value: float, usual: float, full: float) -> float:
     return min(1.0, WEAK + (1 - WEAK) * (value - usual) / (full - usual))
 
 
-def _made(photo: Photo, imagined: float) -> Iterator[TextureAdvice]:
+def _made(photo: Photo, imagined: float, most: int) -> Iterator[TextureAdvice]:
     yield _advice(
         "match-imagined",
         1.0 if imagined > 0.005 else 0.0,
@@ -117,7 +118,7 @@ def _made(photo: Photo, imagined: float) -> Iterator[TextureAdvice]:
     longest = max(photo.width, photo.height)
     yield _advice(
         "super-resolution",
-        1 - longest / SMALL_TEXTURE,
+        1 - longest / SMALL_TEXTURE if longest < most else 0.0,
         f"The photo is {longest} px long; {SMALL_TEXTURE} fill a screen.",
     )
 

@@ -130,7 +130,7 @@ def advice_values(scene: Scene) -> list[dict[str, Any]]:
 def _explain_advice(talk: Talk, scene: Scene) -> None:
     rows = []
     for line in advice_values(scene):
-        change = f" ({line['before']} -> {line['after']})" if line["after"] else ""
+        change = f" ({line['before']} -> {line['after']})" if line["before"] and line["after"] else ""
         state = {True: "applied", False: "not applied", None: ""}[line["applied"]]
         done = "declined" if line["declined"] else ": ".join(filter(None, (state, line["sentence"]))) + change
         value = f"{line['value']:g}" if isinstance(line["value"], float) else str(line["value"])
