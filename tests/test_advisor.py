@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from advice_scenes import GROUND, SKY, THING, WALL, Form, plan_question, scene_question, standing
+from advice_scenes import GROUND, SKY, THING, WALL, WIDTH, Form, plan_question, scene_question, standing
 from conftest import PhotoPath
 from diorama import advisor
 from diorama.advice import ReconstructionAdvice, SceneAdvice, suggestions
@@ -182,6 +182,8 @@ def test_imagined_parts_are_matched_and_small_textures_enlarged() -> None:
     plan = {item.action: item.amount for item in ask(scene)[1].texture}
     assert plan["match-imagined"] == 1
     assert plan["super-resolution"] > 0.5
+    small = dataclasses.replace(scene, settings=Settings(texture_size=WIDTH))
+    assert "super-resolution" not in {item.action for item in ask(small)[1].texture}
     none = dataclasses.replace(scene, imagined=0.0)
     assert "match-imagined" not in {item.action for item in ask(none)[1].texture}
 
