@@ -48,7 +48,10 @@ _FINE, _COARSE = 1.0, 2.0
 _LIGHT_SIDE = 384
 """Pixels of the long side at which the light is looked for."""
 
-_WARM = np.array([0.2, 0.05])
+_TRUST = 0.25
+"""How much of the median counts beyond what all agree on."""
+
+_WARM = np.array([0.25, 0.05])
 """log(R / B) and log(G / sqrt(R B)): skin, wood and earth are warmer than the light that they are seen in. Medians of
 42 photos with proper white balance; less in pictures of few colours."""
 
@@ -156,12 +159,12 @@ def _bases() -> tuple[Float64, Float64]:
     return np.ascontiguousarray(low.T), np.ascontiguousarray(whole[order > _LOW].T)
 
 
-def blur(rgb: UInt8, where: Bool | None = None, grain: float | None = None) -> float:
+def blur(rgb: UInt8, where: Bool | None = None) -> float:
     """Blur of the sharper edges: the standard deviation in pixels of the Gaussian that a sharp step would need.
 
     At a step the gradient falls with more blur, the less the more there is already: the ratio of gradients at two
     scales tells it (Zhuo & Sim 2011). Photos have things in and out of focus, so the median of the stronger edges is
-    taken. A picture without edges has 0. `grain` is the noise, where it was measured before.
+    taken. A picture without edges has 0.
     """
     found = edge_blur(rgb, where, grain)
     return 0.0 if found is None else found
@@ -178,7 +181,7 @@ def edge_blur(rgb: UInt8, where: Bool | None = None, grain: float | None = None)
     inner[4:-4, 4:-4] = True
     if where is not None:
         inner &= cv2.erode(where.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
-    floor = max(4.0, 1.5 * (noise(rgb, where) if grain is None else grain))
+    floor = max(4.0, 1.5 * noise(rgb, where))
     edges = crest & inner & (fine > floor)
     if np.count_nonzero(edges) < 32:
         return None
@@ -203,15 +206,16 @@ def illuminant(rgb: UInt8, where: Bool | None = None) -> tuple[float, float, flo
     Five estimates, each fooled by other things: the mean (Buchsbaum 1980), shades of grey (Finlayson & Trezzi 2004),
     grey edges of two orders (van de Weijer 2007), and the pixels whose channels change alike (Qian et al. 2019). A
     tinted light moves all of them by the same, the colours of things seldom do: what all but the outermost agree on is
-    taken, which is nothing where they lie on both sides of white. Clipped and dark pixels don't count.
+    taken, with little of what only their median says. Clipped and dark pixels don't count.
     """
     found = _lights(*_light_pixels(rgb, where))
     if found is None:
         return 1.0, 1.0, 1.0
     estimates, spread = found
     ordered = np.sort(estimates - min(1.0, spread / _COLOURFUL) * _WARM, axis=0)
-    low, high = ordered[1], ordered[-2]
-    warm, green = np.clip(np.where(low > 0, low, np.where(high < 0, high, 0)), -_FARTHEST, _FARTHEST)
+    low, middle, high = ordered[1:-1]
+    agreed = np.where(low > 0, low, np.where(high < 0, high, 0))
+    warm, green = np.clip(agreed + _TRUST * (middle - agreed), -_FARTHEST, _FARTHEST)
     colour = np.exp(np.array([warm / 2, green, -warm / 2]))
     colour /= colour @ _LUMINANCE
     return float(colour[0]), float(colour[1]), float(colour[2])

@@ -5,22 +5,25 @@ What can't be measured so (a name, a material, what is behind a thing) it leaves
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from diorama.advice import Advised, ReconstructionAdvice, SceneAdvice, SegmentAdvice
 from diorama.advisor import parameters, picture, shapes
 from diorama.advisor.questions import ReconstructionQuestion, SceneQuestion
 from diorama.advisor.surfaces import Surfaces
+from diorama.types import Photo
 
 if TYPE_CHECKING:
     from diorama.advisor.vanishing import Vanishing
 
-SURE = 0.25
-"""Confidence from which vanishing points say something."""
+SURE_FOV, SURE_ROLL = 0.3, 0.5
+"""Confidence from which vanishing points say something: at these nine of ten are right (benchmarks/advice.py)."""
 
 LEVEL = 0.7
 """Degrees of roll that nobody sees."""
+
+MOST_ROLL = 45.0
+"""Degrees: beyond, the photo would stand on its side."""
 
 METRES = (0.05, 2000.0)
 """Distances that a subject can have."""
@@ -34,7 +37,7 @@ def scene(question: SceneQuestion) -> SceneAdvice:
         found = shapes.shape(item, surfaces)
         if found is not None:
             segments.append(SegmentAdvice(id=item.id, shape=found))
-    fov, roll = _vanishing(question)
+    fov, roll = from_edges(question.photo)
     return SceneAdvice(
         adviser="local", fov=fov, roll=roll, subject_distance=_distance(question), segments=tuple(segments)
     )
@@ -57,36 +60,39 @@ def reconstruction(question: ReconstructionQuestion) -> ReconstructionAdvice:
     )
 
 
-def _vanishing(question: SceneQuestion) -> tuple[Advised[float] | None, Advised[float] | None]:
-    """Field of view and roll from straight edges."""
-    if importlib.util.find_spec("diorama.advisor.vanishing") is None:
-        return None, None
-    from diorama.advisor import vanishing
-
-    camera = question.photo.camera
-    found = vanishing.find(question.photo.rgb, camera)
+def from_edges(photo: Photo) -> tuple[Advised[float] | None, Advised[float] | None]:
+    """Field of view and roll from straight edges, each where it shows; the field of view only where it isn't known."""
+    found = _found(photo)
     fov = roll = None
-    edges = _edges(found)
-    if found.fov is not None and found.fov_confidence >= SURE and camera.source == "assumed":
-        reason = f"{edges} meet at right angles under a field of view of {found.fov:.0f}°."
+    edges = f"{sum(found.support)} straight edges in {len(found.support)} directions"
+    if found.fov is not None and found.fov_confidence >= SURE_FOV and photo.camera.source == "assumed":
         fov = Advised[float](
             value=parameters.within("fov", round(found.fov, 2)),
-            reason=reason,
+            reason=f"{edges} meet at right angles under a field of view of {found.fov:.0f}°.",
             source="local",
             confidence=round(found.fov_confidence, 3),
         )
-    if found.roll is not None and found.roll_confidence >= SURE and LEVEL <= abs(found.roll) <= 90:
+    if found.roll is not None and found.roll_confidence >= SURE_ROLL and LEVEL <= abs(found.roll) <= MOST_ROLL:
         turned = "clockwise" if found.roll > 0 else "anticlockwise"
-        reason = f"{edges} are upright or level if the camera was turned {abs(found.roll):.1f}° {turned}."
         roll = Advised[float](
-            value=round(found.roll, 2), reason=reason, source="local", confidence=round(found.roll_confidence, 3)
+            value=round(found.roll, 2),
+            reason=f"{edges} are upright or level if the camera was turned {abs(found.roll):.1f}° {turned}.",
+            source="local",
+            confidence=round(found.roll_confidence, 3),
         )
     return fov, roll
 
 
-def _edges(found: Vanishing) -> str:
-    count = sum(found.support)
-    return f"{count} straight edges in {len(found.support)} directions"
+def is_level(photo: Photo) -> bool:
+    """Whether straight edges show that the camera was held level."""
+    found = _found(photo)
+    return found.roll is not None and found.roll_confidence >= SURE_ROLL and abs(found.roll) < LEVEL
+
+
+def _found(photo: Photo) -> Vanishing:
+    from diorama.advisor import vanishing
+
+    return vanishing.find(photo.rgb, photo.camera)
 
 
 def _distance(question: SceneQuestion) -> Advised[float] | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from diorama import measures
 from diorama.advice import TextureAction, TextureAdvice
-from diorama.types import Photo, UInt8
+from diorama.types import Bool, Photo, UInt8
 
 MEASURED_PIXELS = 2_000_000
 """More are not looked at: flaws of a whole photo show in its middle rows as well."""
@@ -18,10 +18,10 @@ WEAK = 0.05
 """Amount at the end of what is usual in a clean photo; it grows with the square up to there and in proportion beyond,
 so that a clean photo stays nearly as it is and nothing jumps."""
 
-WEAKEST = 0.015
+WEAKEST = 0.01
 """Amounts below are not suggested."""
 
-NOISE_USUAL, BLUR_USUAL, CAST_USUAL, TONE_USUAL = 4.0, 0.9, 11.0, 0.8
+NOISE_USUAL, BLUR_USUAL, CAST_USUAL, TONE_USUAL = 4.0, 0.9, 10.0, 0.8
 """What nine of ten clean photos stay below, in `diorama.measures`' units: 8-bit steps, pixels, CIELAB, doublings."""
 
 TONE_MOST = 1.6
@@ -38,11 +38,11 @@ def texture(photo: Photo, imagined: float) -> tuple[TextureAdvice, ...]:
         imagined: area that was imagined, as a share of the photo's.
     """
     rgb, where = _middle(photo)
-    found = (*_measured(rgb, where), *_made(photo, imagined))
+    found = (*(measure(rgb, where) for measure in MEASURED.values()), *_made(photo, imagined))
     return tuple(item for item in found if item.amount >= WEAKEST)
 
 
-def _middle(photo: Photo) -> tuple[UInt8, np.ndarray | None]:
+def _middle(photo: Photo) -> tuple[UInt8, Bool | None]:
     """The photo at its own size, or as much of its middle as is looked at; and where it is opaque."""
     rows = photo.height
     if photo.width * photo.height > MEASURED_PIXELS:
@@ -53,34 +53,52 @@ def _middle(photo: Photo) -> tuple[UInt8, np.ndarray | None]:
     return rgb, where
 
 
-def _measured(rgb: UInt8, where: np.ndarray | None) -> Iterator[TextureAdvice]:
+def _denoise(rgb: UInt8, where: Bool | None) -> TextureAdvice:
     noise = measures.noise(rgb, where)
-    yield _advice(
+    return _advice(
         "denoise",
         proportion(noise, NOISE_USUAL, measures.NOISE_FULL),
         f"Noise of {noise:.1f} of 255 steps (standard deviation); up to {NOISE_USUAL:g} is usual.",
     )
-    blur = measures.blur(rgb, where, noise)
-    yield _advice(
+
+
+def _sharpen(rgb: UInt8, where: Bool | None) -> TextureAdvice:
+    blur = measures.blur(rgb, where)
+    return _advice(
         "sharpen",
         proportion(blur, BLUR_USUAL, measures.BLUR_FULL),
         f"The sharper edges are blurred by {blur:.1f} px (standard deviation); up to {BLUR_USUAL:g} px is usual.",
     )
+
+
+def _tone(rgb: UInt8, where: Bool | None) -> TextureAdvice:
     tone = measures.tone(rgb, where)
     dark = "dark" if tone.exponent < 0 else "bright"
-    yield _advice(
+    return _advice(
         "tone",
         proportion(abs(tone.exponent), TONE_USUAL, TONE_MOST),
         f"It is {dark}: a tone curve with an exponent of {2**tone.exponent:.2f} would bring it to the middle; its "
         f"values span {tone.low:.0%} to {tone.high:.0%}.",
     )
+
+
+def _white_balance(rgb: UInt8, where: Bool | None) -> TextureAdvice:
     a, b = measures.cast(rgb, where)
     size = math.hypot(a, b)
-    yield _advice(
+    return _advice(
         "white-balance",
         proportion(size, CAST_USUAL, measures.CAST_FULL),
         f"The light is {_tint(a, b)} by {size:.0f} CIELAB units, five estimates agree; up to {CAST_USUAL:g} is usual.",
     )
+
+
+MEASURED: dict[TextureAction, Callable[[UInt8, Bool | None], TextureAdvice]] = {
+    "denoise": _denoise,
+    "sharpen": _sharpen,
+    "tone": _tone,
+    "white-balance": _white_balance,
+}
+"""Advice on each flaw of (rgb, where it counts), of whatever amount."""
 
 
 def proportion(value: float, usual: float, full: float) -> float:

@@ -27,7 +27,7 @@ from diorama.advice import (
     fusion_key,
     texture_key,
 )
-from diorama.advisor.local import METRES
+from diorama.advisor.local import METRES, MOST_ROLL
 from diorama.advisor.parameters import limits
 from diorama.errors import ModelError
 from diorama.segments import SegmentKind
@@ -42,9 +42,6 @@ MOST_DROPPED = 40
 
 SHORT = 60
 """Characters of a name or a material."""
-
-ROLL = 45.0
-"""Degrees: beyond, the photo would stand on its side."""
 
 UNSURE = 0.6
 """Confidence of an answer that names none."""
@@ -95,7 +92,7 @@ def scene(data: dict[str, Any], known: frozenset[int]) -> SceneAdvice:
         caption=read.advised(data, "caption", lambda raw, what: read.text(raw, what, MAX_TEXT)),
         fov=read.number_in(data, "fov", *limits("fov")),
         subject_distance=read.number_in(data, "subject_distance", *METRES),
-        roll=read.number_in(data, "roll", -ROLL, ROLL),
+        roll=read.number_in(data, "roll", -MOST_ROLL, MOST_ROLL),
         segments=tuple(sorted(segments, key=lambda item: item.id)),
         merges=tuple(_merges(read, data)),
         dropped=read.sentences(),
