@@ -20,12 +20,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 import openai_server
 from advice_scenes import THING, WALL, plan_question, scene_question, standing
 from diorama import advisor, make
 from diorama.advice import ReconstructionAdvice, SceneAdvice, suggestions
 from diorama.advisor import asking, kept, local, marks, openai_chat, prices, reading, service
+from diorama.cli import app
 from diorama.errors import ModelError
 from diorama.settings import Settings
 from diorama.types import Photo, Segment, Segments
@@ -367,6 +369,32 @@ def test_every_play_ends_in_a_scene(
     assert KEY not in _written(tmp_path) + json.dumps([str(scene.report), list(scene.warnings)])
 
 
+def test_the_command_says_what_is_sent_before_it_is(
+    server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    photo = tmp_path / "secret-name.png"
+    Image.fromarray(SCENE.photo.rgb).save(photo)
+    words = ["make", photo, "-o", tmp_path / "out.glb", "--advisor", "openai", "--until", "enhanced", "--explain"]
+    small = ["--processing-size", "96", "--texture-size", "96", "--triangles", "1000", "--no-flip-average"]
+    result = CliRunner().invoke(app, [str(word) for word in [*words, *small]])
+    assert result.exit_code == 0, result.output
+    host = server.url.removeprefix("http://").removesuffix("/v1")
+    assert f"gpt-4.1 at {host} is asked twice" in result.stderr
+    assert "tokens go out" in result.stderr
+    assert "A thing in front of a wall" in result.stdout
+    assert "segments.1.name" in result.stdout
+    assert "secret-name" not in json.dumps(server.bodies)
+    assert KEY not in result.output + _written(tmp_path) + _written(kept._folder())
+    report = CliRunner().invoke(app, [str(w) for w in [*words[:-1], *small, "--json", "--declined", "segments.1.name"]])
+    values = json.loads(report.stdout)
+    assert values["adviser"] == "openai"
+    lines = {line["key"]: line for line in values["advice"]}
+    assert lines["segments.1.name"]["declined"]
+    assert not lines["caption"]["declined"]
+    assert lines["caption"]["applied"] is None
+
+
 # ---- prices and reading ----------------------------------------------------------------------------------------
 
 
@@ -379,6 +407,10 @@ def test_the_estimate_is_known_before_anything_is_sent(monkeypatch: pytest.Monke
     both = advisor.expected(4000, 3000)
     assert both.usd is not None
     assert 0.005 < both.usd < 0.1
+    monkeypatch.setenv("DIORAMA_OFFLINE", "0")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert advisor.notice(4000, 3000).startswith("OpenAI needs a key.")
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
     assert "$" in advisor.notice(4000, 3000)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:11434/v1")
     monkeypatch.setenv("DIORAMA_ADVISOR_MODEL", "llava:13b")

@@ -22,6 +22,7 @@ __all__ = [
     "expected",
     "identity",
     "notice",
+    "problem",
 ]
 
 
@@ -136,12 +137,15 @@ def expected(width: int, height: int) -> Estimate:
     return openai_chat.expected(width, height)
 
 
-def notice(width: int, height: int) -> str:
-    """What `openai` is sent, where, and what that costs, for a photo of this size: to be said before it is sent.
+def problem() -> str:
+    """Why `openai` can't be asked as things are, as a sentence; empty where it can."""
+    from diorama.advisor import openai_chat
 
-    Raises:
-        ModelError: `OPENAI_BASE_URL` is no address.
-    """
+    return openai_chat.problem()
+
+
+def notice(width: int, height: int) -> str:
+    """What `openai` is sent, where, and what that costs, for a photo of this size: to be said before it is sent."""
     from diorama.advisor import openai_chat
 
     return openai_chat.notice(width, height)

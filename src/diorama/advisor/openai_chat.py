@@ -20,7 +20,7 @@ from diorama.advisor.prices import Estimate
 from diorama.advisor.questions import Answer, Question, ReconstructionQuestion, SceneQuestion
 from diorama.errors import ModelError, StorageError
 
-ALONE = "The local advice was used alone."
+ALONE = "The local advice is used alone."
 
 TYPICAL_SEGMENTS = 16
 TYPICAL_CHARACTERS = 6500
@@ -35,7 +35,7 @@ def scene(question: SceneQuestion) -> Answer[SceneAdvice]:
         said = reading.scene(reading.extract(text), _known(question))
     except ModelError as error:
         return Answer(measured, _alone(), (_sentence(error),))
-    if question.photo.camera.source in ("exif", "user") and said.fov:
+    if question.photo.camera.source not in ("assumed", "model") and said.fov:
         said = said.model_copy(
             update={"fov": None, "dropped": (*said.dropped, "fov: the photo's focal length is known.")}
         )
@@ -78,12 +78,20 @@ def expected(width: int, height: int) -> Estimate:
     return prices.estimate(who.model, who.host, who.is_openai, TYPICAL_CHARACTERS, size, TYPICAL_SEGMENTS, 2)
 
 
-def notice(width: int, height: int) -> str:
-    """What is sent where and what it costs, for a photo of this size.
+def problem() -> str:
+    """Why nobody can be asked as things are, as a sentence; empty where somebody can."""
+    try:
+        service.ready()
+    except ModelError as error:
+        return f"{error.message} {error.hint}"
+    return ""
 
-    Raises:
-        ModelError: `OPENAI_BASE_URL` is no address.
-    """
+
+def notice(width: int, height: int) -> str:
+    """What is sent where and what it costs, for a photo of this size; or why nothing can be sent."""
+    why_not = problem()
+    if why_not:
+        return f"{why_not} {ALONE}"
     found = expected(width, height)
     return (
         f"{found.model} at {found.host} is asked twice: a copy of the photo of at most {marks.LONG_SIDE} px with its "

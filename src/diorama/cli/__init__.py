@@ -116,6 +116,7 @@ def make(
         _check_no_segments(output, formats)
     else:
         _check_inpainter(settings.inpaint, fetch)
+        account.announce_advisor(talk, settings)
     _check_outputs(output, [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
     with talk.progress() as progress:

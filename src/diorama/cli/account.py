@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diorama.cli.talk import Talk
+    from diorama.settings import Settings
     from diorama.types import Camera, Scene
 
 
@@ -33,6 +34,9 @@ def scene_values(scene: Scene, files: list[dict[str, Any]], seconds: float) -> d
     }
     if scene.segments is not None:
         values["segments"] = [asdict(item) for item in scene.segments.items]
+    if scene.advice is not None:
+        values["adviser"] = scene.advice.adviser
+        values["advice"] = advice_values(scene)
     if scene.atlas is not None:
         values["imagined"] = round(scene.imagined, 6)
     return values
@@ -69,6 +73,7 @@ def explain(talk: Talk, scene: Scene) -> None:
     )
     if scene.segments is not None:
         _explain_segments(talk, scene)
+    _explain_advice(talk, scene)
     if scene.atlas is not None:
         imagined = sum(len(mesh.faces) for mesh in scene.meshes if mesh.imagined)
         rims = sum(len(mesh.faces) for mesh in scene.meshes if mesh.alpha is not None)
@@ -98,6 +103,43 @@ def _explain_segments(talk: Talk, scene: Scene) -> None:
         for item in segments.items
     ]
     talk.table(("segment", "name", "kind", "of the photo", "depth", "in front of"), rows)
+
+
+def announce_advisor(talk: Talk, settings: Settings) -> None:
+    """What leaves this machine for the advisor, where to and at what price: before it does."""
+    if settings.advisor == "openai":
+        from diorama import advisor
+
+        talk.note(advisor.notice(settings.texture_size, settings.texture_size))
+
+
+def advice_values(scene: Scene) -> list[dict[str, Any]]:
+    """Every suggestion with what became of it, for JSON; None where that shows in a later step."""
+    from diorama.advice import keys_of, suggestions
+
+    declined = keys_of(scene.settings.declined) | keys_of(scene.settings.declined_plan)
+    outcomes = {outcome.key: outcome for outcome in scene.outcomes}
+    values = []
+    for line in (line for advice in (scene.advice, scene.plan) if advice for line in suggestions(advice)):
+        outcome = outcomes.get(line.key)
+        became = outcome.model_dump() if outcome else {"applied": None, "sentence": "", "before": "", "after": ""}
+        values.append(line.model_dump() | became | {"declined": line.key in declined})
+    return values
+
+
+def _explain_advice(talk: Talk, scene: Scene) -> None:
+    rows = []
+    for line in advice_values(scene):
+        change = f" ({line['before']} -> {line['after']})" if line["after"] else ""
+        state = {True: "applied", False: "not applied", None: ""}[line["applied"]]
+        done = "declined" if line["declined"] else ": ".join(filter(None, (state, line["sentence"]))) + change
+        value = f"{line['value']:g}" if isinstance(line["value"], float) else str(line["value"])
+        rows.append((line["key"], value, line["source"], f"{line['confidence']:.0%}", line["reason"], done))
+    if rows:
+        talk.table(("advice", "value", "by", "sure", "why", "what became of it"), rows)
+    dropped = [text for advice in (scene.advice, scene.plan) if advice for text in advice.dropped]
+    if dropped:
+        talk.table(("what the advisor said and nobody could use",), [(text,) for text in dropped])
 
 
 def _triangles(scene: Scene) -> int:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from diorama.errors import ModelError
 from diorama.server import problems
 from diorama.server.context import PREFIX, Context, context_of
 
@@ -40,16 +39,11 @@ class EstimateOut(BaseModel):
 def estimate_advice(job_id: str, context: Shared) -> Any:
     """Nothing is sent for this."""
     from diorama import advisor
-    from diorama.advisor import service
 
     camera = (context.store.get(job_id).result or {}).get("camera")
     size = (camera["width"], camera["height"]) if camera else TYPICAL_SIZE
     cost = advisor.expected(*size)
-    try:
-        service.ready()
-        reason = ""
-    except ModelError as error:
-        reason = str(error)
+    reason = advisor.problem()
     return EstimateOut(
         available=not reason,
         reason=reason,
