@@ -159,12 +159,12 @@ def _bases() -> tuple[Float64, Float64]:
     return np.ascontiguousarray(low.T), np.ascontiguousarray(whole[order > _LOW].T)
 
 
-def blur(rgb: UInt8, where: Bool | None = None) -> float:
+def blur(rgb: UInt8, where: Bool | None = None, grain: float | None = None) -> float:
     """Blur of the sharper edges: the standard deviation in pixels of the Gaussian that a sharp step would need.
 
     At a step the gradient falls with more blur, the less the more there is already: the ratio of gradients at two
     scales tells it (Zhuo & Sim 2011). Photos have things in and out of focus, so the median of the stronger edges is
-    taken. A picture without edges has 0.
+    taken. A picture without edges has 0. `grain` is the noise, where it was measured before.
     """
     found = edge_blur(rgb, where, grain)
     return 0.0 if found is None else found
@@ -181,7 +181,7 @@ def edge_blur(rgb: UInt8, where: Bool | None = None, grain: float | None = None)
     inner[4:-4, 4:-4] = True
     if where is not None:
         inner &= cv2.erode(where.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=0) > 0
-    floor = max(4.0, 1.5 * noise(rgb, where))
+    floor = max(4.0, 1.5 * (noise(rgb, where) if grain is None else grain))
     edges = crest & inner & (fine > floor)
     if np.count_nonzero(edges) < 32:
         return None
