@@ -201,31 +201,32 @@ def _texture(uv: Float64, level: bool, texture: Texture, random: np.random.Gener
     return result
 
 
-def degraded(
-    true: View, seed: int, *, noise: float = 0.01
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_] | None]:
-    """What a network would say: inverse depth (H, W) at 0..1 by an unknown scale and shift, with waves and soft edges.
+@dataclass(frozen=True)
+class Degraded:
+    """What a network would say of a view: relative inverse depth (H, W)."""
+
+    inverse: npt.NDArray[np.float32]  # 0..1
+    sky: npt.NDArray[np.bool_] | None  # None: there is none
+    clean: Float64  # the same scale and shift without errors and limits
+
+
+def degraded(true: View, seed: int, *, noise: float = 0.01) -> Degraded:
+    """Inverse depth at 0..1 by an unknown scale and shift, with soft edges and waves of error.
 
     Args:
-        noise: standard deviation of its error, as a share of the range, in waves from 2 to 20 % of the picture's width.
-
-    Returns:
-        Relative inverse depth and the sky (None: there is none).
+        noise: standard deviation of the error, as a share of the range, in waves from 2 to 20 % of the picture's width.
     """
     random = np.random.default_rng(seed)
     sky = true.face < 0
-    inverse = 1 / true.z
-    low, high = np.percentile(inverse[~sky], (0.5, 99.5))
-    relative = np.clip((inverse - low) / (high - low), 0, 1).astype(np.float32)
-    width = relative.shape[1]
-    relative = cv2.GaussianBlur(relative, (0, 0), 0.003 * width)
-    for reach in (0.02, 0.07, 0.2):
-        wave = cv2.GaussianBlur(random.normal(0, 1, relative.shape).astype(np.float32), (0, 0), reach * width / 2)
-        relative += np.float32(noise / math.sqrt(3)) * wave / wave.std()
+    low, high = np.percentile((1 / true.z)[~sky], (0.5, 99.5))
     # The network's scale and shift are its own: the farthest need not be at 0 nor the nearest at 1.
     start, end = random.uniform(0, 0.12), random.uniform(0.85, 1)
-    relative = np.clip(start + relative * (end - start), 0, 1).astype(np.float32)
-    if sky.any():
-        relative[sky] = 0
-        return relative, np.ascontiguousarray(sky)
-    return relative, None
+    clean = start + (1 / true.z - low) / (high - low) * (end - start)
+    width = clean.shape[1]
+    inverse = cv2.GaussianBlur(np.clip(clean, 0, 1).astype(np.float32), (0, 0), 0.003 * width)
+    for reach in (0.02, 0.07, 0.2):
+        wave = cv2.GaussianBlur(random.normal(0, 1, inverse.shape).astype(np.float32), (0, 0), reach * width / 2)
+        inverse += np.float32(noise * (end - start) / math.sqrt(3)) * wave / wave.std()
+    inverse = np.ascontiguousarray(np.clip(inverse, 0, 1), np.float32)
+    inverse[sky] = 0
+    return Degraded(inverse, np.ascontiguousarray(sky) if sky.any() else None, clean)

@@ -32,6 +32,7 @@ FOUNDATION = [
     "download",
     "weights",
     "networks",
+    "smoothing",
     "cuts",
 ]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""

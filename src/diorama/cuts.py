@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from diorama.settings import Settings
+from diorama.smoothing import smooth
 from diorama.types import Bool, Cuts, DepthMap, Float32, Int32, PointCloud
 
 MIN_LENGTH = 8
@@ -88,15 +89,19 @@ def _abrupt(jump: Float32, threshold: np.float32) -> Bool:
 def clean(points: PointCloud, settings: Settings) -> PointCloud:
     """Give every pixel to a surface: the grid that the mesh is built on.
 
-    Single mixed pixels half way between foreground
-    and background go to the nearer of the two; islands smaller than `settings.min_island` pixels are moved to the
-    depth of the neighbouring surface that is nearest in depth. `mask` stays as it is.
+    Single mixed pixels half way between foreground and background go to the nearer of the two; islands smaller than
+    `settings.min_island` pixels are moved to the depth of the neighbouring surface that is nearest in depth; within
+    the surfaces `settings.smoothing` takes waves away. `mask` stays as it is.
     """
     threshold = np.float32(settings.cut_threshold / 100 * near_inverse_depth(points))
     inverse = _snap_mixed(points.inverse_depth, threshold)
     cleaned = replace(points, z=np.reciprocal(inverse))
     if settings.min_island > 1:
         inverse = _join_islands(inverse, find_cuts(cleaned, settings), settings.min_island)
+        cleaned = replace(points, z=np.reciprocal(inverse))
+    if settings.smoothing > 0:
+        cuts = find_cuts(cleaned, settings)
+        inverse = smooth(inverse, points.rgb, cuts.right, cuts.down, settings.smoothing)
         cleaned = replace(points, z=np.reciprocal(inverse))
     return cleaned
 

@@ -59,7 +59,9 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
         if getattr(tuning, name) != getattr(scene.settings, name)
     ]
     if again:
-        settings = scene.settings.changed(**{name: getattr(tuning, name) for name in again})
+        changes = {name: getattr(tuning, name) for name in again}
+        # The points are smooth already, as far as the user set it: not twice.
+        settings = scene.settings.changed(**{"smoothing": 0.0, **changes})
         made = layers(optimize.moved_points(scene.points, tuning), settings)
         return made, "layers", f"cut and layered anew for another {', '.join(again)}", ()
     assert scene.atlas is not None
