@@ -6,8 +6,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from diorama.corrections import MOST_CORRECTIONS, MOST_POINTS, RADIUS, RADIUS_RANGE, CorrectionKind
 from diorama.jobs import work
 from diorama.jobs.store import FINISHED, Job, Store
 from diorama.pipeline import STEPS
@@ -121,6 +122,7 @@ class ResultOut(BaseModel):
     adviser: str | None = Field(None, description="The advisor that was asked; from step `enhanced` on.")
     suggestions: list[SuggestionOut] = Field([], description="What was advised so far; from step `enhanced` on.")
     dropped: list[str] = Field([], description="What an advisor said and nobody could use, in words.")
+    corrections: int = Field(0, description="How many strokes of the correction brush it was made with.")
 
 
 class JobOut(BaseModel):
@@ -254,6 +256,43 @@ class SplitIn(BaseModel):
     y: float = Field(ge=0, le=1, description="From the photo's top edge to its bottom.")
 
 
+class CorrectionIn(BaseModel):
+    """A stroke of the correction brush."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    kind: CorrectionKind = Field(examples=["nearer"])
+    points: list[tuple[float, float]] = Field(
+        min_length=1,
+        max_length=MOST_POINTS,
+        description="The path of the brush's middle: x and y, 0..1 over the photo.",
+        examples=[[(0.41, 0.52), (0.47, 0.55)]],
+    )
+    radius: float = Field(RADIUS, ge=RADIUS_RANGE[0], le=RADIUS_RANGE[1], description="Share of the photo's long side.")
+    strength: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="`nearer`, `farther`: share of the depth's range to move by (usually 0.15); `flat`, `same`, "
+        "`join`: share of the way to go (usually 1).",
+    )
+    here: tuple[float, float] | None = Field(None, description="`same`: the place whose depth is taken.")
+
+
+class CorrectionsIn(BaseModel):
+    """All strokes of the correction brush."""
+
+    corrections: list[CorrectionIn] = Field(max_length=MOST_CORRECTIONS)
+
+
+class CorrectionsOut(BaseModel):
+    """The strokes of the correction brush, in their order."""
+
+    corrections: list[CorrectionIn]
+    made: int = Field(description="With how many strokes the result of step `original` was made.")
+    pending: bool = Field(description="The result was made with others: run step `original` again.")
+
+
 class HealthOut(BaseModel):
     """That the server answers, and what it does."""
 
@@ -310,7 +349,9 @@ def _results(job: Job, prefix: str) -> dict[str, dict[str, Any]]:
             result = made[step]
             files = _files(job, result, prefix)
             absent = dict.fromkeys(("meshes", "segments", "imagined", "carried"))  # in results of older versions
-            results[step] = absent | {"settings": {}} | result | {"files": files, "current": is_current(made, step)}
+            count = len(result.get("corrections", []))
+            results[step] = absent | {"settings": {}} | result | {"files": files, "corrections": count}
+            results[step]["current"] = is_current(made, step)
     return results
 
 
@@ -329,7 +370,7 @@ def is_current(results: dict[str, Any], step: Step) -> bool:
 def _pending_stages(job: Job) -> list[StageOut]:
     return [
         StageOut(name=name, label=label, state="pending", seconds=None, reused=False)
-        for name, label in work.stage_labels(cast("Step", job.step)).items()
+        for name, label in work.stage_labels(cast("Step", job.step), corrected=bool(job.corrections)).items()
     ]
 
 
