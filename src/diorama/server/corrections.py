@@ -6,17 +6,55 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from diorama.corrections import MOST_CORRECTIONS, parse_all
+from diorama.corrections import MOST_CORRECTIONS, MOST_POINTS, RADIUS, RADIUS_RANGE, CorrectionKind, parse_all
 from diorama.errors import JobError
 from diorama.jobs.store import FINISHED, Job
 from diorama.server import problems
 from diorama.server.context import PREFIX, Context, context_of
-from diorama.server.schemas import CorrectionIn, CorrectionsIn, CorrectionsOut
 
 api = APIRouter(prefix=PREFIX)
 
 Shared = Annotated[Context, Depends(context_of)]
+
+
+class CorrectionIn(BaseModel):
+    """A stroke of the correction brush."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    kind: CorrectionKind = Field(examples=["nearer"])
+    points: list[tuple[float, float]] = Field(
+        min_length=1,
+        max_length=MOST_POINTS,
+        description="The path of the brush's middle: x and y, 0..1 over the photo.",
+        examples=[[(0.41, 0.52), (0.47, 0.55)]],
+    )
+    radius: float = Field(RADIUS, ge=RADIUS_RANGE[0], le=RADIUS_RANGE[1], description="Share of the photo's long side.")
+    strength: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="`nearer`, `farther`: share of the depth's range to move by (usually 0.15); `flat`, `same`, "
+        "`join`: share of the way to go (usually 1).",
+    )
+    here: tuple[float, float] | None = Field(None, description="`same`: the place whose depth is taken.")
+
+
+class CorrectionsIn(BaseModel):
+    """All strokes of the correction brush."""
+
+    corrections: list[CorrectionIn] = Field(max_length=MOST_CORRECTIONS)
+
+
+class CorrectionsOut(BaseModel):
+    """The strokes of the correction brush, in their order."""
+
+    corrections: list[CorrectionIn]
+    made: int = Field(description="With how many strokes the result of step `original` was made.")
+    pending: bool = Field(description="The result was made with others: run step `original` again.")
+
 
 _ERRORS = problems.documented(403, 404, 409, 422)
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -6,9 +6,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from diorama.corrections import MOST_CORRECTIONS, MOST_POINTS, RADIUS, RADIUS_RANGE, CorrectionKind
 from diorama.jobs import work
 from diorama.jobs.store import FINISHED, Job, Store
 from diorama.pipeline import STEPS
@@ -254,43 +253,6 @@ class SplitIn(BaseModel):
     id: int
     x: float = Field(ge=0, le=1, description="From the photo's left edge to its right.")
     y: float = Field(ge=0, le=1, description="From the photo's top edge to its bottom.")
-
-
-class CorrectionIn(BaseModel):
-    """A stroke of the correction brush."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    kind: CorrectionKind = Field(examples=["nearer"])
-    points: list[tuple[float, float]] = Field(
-        min_length=1,
-        max_length=MOST_POINTS,
-        description="The path of the brush's middle: x and y, 0..1 over the photo.",
-        examples=[[(0.41, 0.52), (0.47, 0.55)]],
-    )
-    radius: float = Field(RADIUS, ge=RADIUS_RANGE[0], le=RADIUS_RANGE[1], description="Share of the photo's long side.")
-    strength: float | None = Field(
-        None,
-        gt=0,
-        le=1,
-        description="`nearer`, `farther`: share of the depth's range to move by (usually 0.15); `flat`, `same`, "
-        "`join`: share of the way to go (usually 1).",
-    )
-    here: tuple[float, float] | None = Field(None, description="`same`: the place whose depth is taken.")
-
-
-class CorrectionsIn(BaseModel):
-    """All strokes of the correction brush."""
-
-    corrections: list[CorrectionIn] = Field(max_length=MOST_CORRECTIONS)
-
-
-class CorrectionsOut(BaseModel):
-    """The strokes of the correction brush, in their order."""
-
-    corrections: list[CorrectionIn]
-    made: int = Field(description="With how many strokes the result of step `original` was made.")
-    pending: bool = Field(description="The result was made with others: run step `original` again.")
 
 
 class HealthOut(BaseModel):
