@@ -62,13 +62,18 @@ class _Change:
         self.sky_offset = self.sky_offset + share * (np.float32(goal) - self.sky_offset)
 
 
-def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction]) -> DepthMap:
+Memory = dict[tuple[tuple[Correction, ...], tuple[Correction, ...]], tuple["_Change", Grid]]
+"""What strokes came to on the grid: by the cuts and joins, and by the strokes so far."""
+
+
+def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction], memory: Memory | None = None) -> DepthMap:
     """Correct a depth map.
 
     Args:
         depth: (H, W) inverse depth; strengths are shares of its range, from the 2nd to the 98th percentile.
         rgb: (h, w, 3), the photo at any size.
         strokes: in the order in which they were painted.
+        memory: of this depth map and photo alone: kept between calls, only strokes that are new are solved for.
 
     Returns:
         Inverse depth, finite and not negative; the very same record where there are no strokes. Relative depth may
@@ -87,7 +92,7 @@ def correct(depth: DepthMap, rgb: UInt8, strokes: Sequence[Correction]) -> Depth
     cut, joined = seams.links(depth.shape, [seam for _, seam in edges])
     grid = Grid.of(rgb, inverse)
     grid = replace(grid, cut=seams.reduced(cut, grid.shape), joined=seams.reduced(joined, grid.shape))
-    change = _on_grid(grid, depth.sky, strokes)
+    change = _on_grid(grid, depth.sky, strokes, {} if memory is None else memory)
     result, sky = _brought_up(change, grid, rgb, inverse, depth.sky)
     for _, seam in edges:
         seam.shape(result)
@@ -116,37 +121,41 @@ def _range(depth: DepthMap) -> tuple[np.float32, np.float32]:
     return np.float32(span), np.float32(floor)
 
 
-def _on_grid(grid: Grid, sky: Bool | None, strokes: Sequence[Correction]) -> _Change:
+def _on_grid(grid: Grid, sky: Bool | None, strokes: Sequence[Correction], memory: Memory) -> _Change:
     """All strokes' change, one after the other."""
     height, width = grid.shape
-    change = _Change.none(grid.shape)
+    edges = tuple(stroke for stroke in strokes if stroke.kind in ("cut", "join"))
+    moves = tuple(stroke for stroke in strokes if stroke.kind not in ("cut", "join"))
     own_sky = np.zeros(grid.shape, np.float32)
     if sky is not None:
         own_sky = np.asarray(
             cv2.resize(sky.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA), np.float32
         )
-    now = grid
-    for stroke in strokes:
-        if stroke.kind in ("cut", "join"):
-            continue
+    known = next((count for count in range(len(moves), 0, -1) if (edges, moves[:count]) in memory), 0)
+    change, now = memory[edges, moves[:known]] if known else (_Change.none(grid.shape), grid)
+    change = replace(change)
+    for count, stroke in enumerate(moves[known:], known + 1):
         share = influence(stroke, now)
-        if not share.any():
-            continue
         is_sky = own_sky + change.sky_gain * own_sky + change.sky_offset > 0.5
-        amount = stroke.amount
-        if stroke.kind == "sky" or (stroke.here is not None and is_sky[_cell(stroke.here, grid)]):
-            change.sky(share, 1.0)
-            continue
-        if stroke.kind in ("nearer", "farther"):
-            change.shift(share, amount if stroke.kind == "nearer" else -amount)
-        elif stroke.kind == "flat":
-            change.towards(share * np.float32(amount), _plane(now.depth, share))
-        elif stroke.here is not None:
-            goal = _level_at(stroke.here, now.depth)
-            change.shift(share, amount * (goal - _level_under(stroke, share, now)))
-        change.sky(share, 0.0)
+        _move(stroke, share, now, change, to_sky=stroke.here is not None and bool(is_sky[_cell(stroke.here, grid)]))
         now = now.after(stroke, change.of(grid.depth))
+        memory[edges, moves[:count]] = replace(change), now
     return change
+
+
+def _move(stroke: Correction, share: Float32, now: Grid, change: _Change, *, to_sky: bool) -> None:
+    """Add one stroke's change."""
+    amount = stroke.amount
+    if stroke.kind == "sky" or to_sky:
+        change.sky(share, 1.0)
+        return
+    if stroke.kind in ("nearer", "farther"):
+        change.shift(share, amount if stroke.kind == "nearer" else -amount)
+    elif stroke.kind == "flat":
+        change.towards(share * np.float32(amount), _plane(now.depth, share))
+    elif stroke.here is not None:
+        change.shift(share, amount * (_level_at(stroke.here, now.depth) - _level_under(stroke, share, now)))
+    change.sky(share, 0.0)
 
 
 def _cell(point: tuple[float, float], grid: Grid) -> tuple[int, int]:

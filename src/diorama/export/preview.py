@@ -71,9 +71,14 @@ def write_jpeg(rgb: UInt8, path: Path, quality: int = 90) -> None:
     Raises:
         StorageError: the disk is full or refuses.
     """
+    data = jpeg(rgb, quality)
+    with atomic.writing(path) as file:
+        file.write(data)
+
+
+def jpeg(rgb: UInt8, quality: int = 90) -> bytes:
+    """The JPEG file of (H, W, 3) sRGB."""
     import cv2
 
     how: list[Any] = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), how)[1]
-    with atomic.writing(path) as file:
-        file.write(data.tobytes())
+    return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), how)[1].tobytes()

@@ -293,7 +293,10 @@ class Runner:
         upload = folder.upload(job.upload)
         kept = frozenset(result["folder"] for result in (job.results or {}).values())
         step = cast("Step", job.step)
-        return work.Task(claim, self.store.url, folder.path, upload, job.settings, step, job.edits or {}, kept)
+        # Later steps build on step "original" as it was made, not on strokes that it hasn't seen.
+        made = (job.results or {}).get("original", {}).get("corrections", [])
+        strokes = (job.corrections or []) if step == "original" else made
+        return work.Task(claim, self.store.url, folder.path, upload, job.settings, step, job.edits or {}, kept, strokes)
 
     def worker_pids(self) -> list[int]:
         """Process ids of the workers that run."""

@@ -16,17 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, inspect, select, text, update
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ColumnElement
 
-from diorama.errors import DioramaError, JobError, JobNotFoundError, QueueFullError, StorageError, WorkerDiedError
-
-BUSY_SECONDS = 15
-"""How long a write waits for another process's write."""
+from diorama.errors import DioramaError, JobError, JobNotFoundError, QueueFullError, WorkerDiedError
+from diorama.jobs.database import BUSY_SECONDS, prepare_sqlite, translated
 
 FINISHED = ("waiting", "done", "failed")
 """States in which nothing is being made."""
@@ -63,6 +60,7 @@ class Job(Base):
     progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `work.Reporter` writes it
     results: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by step: the last
     edits: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by segmentation's key
+    corrections: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # strokes, as JSON
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # `error_record`
 
     @property
@@ -100,7 +98,7 @@ class Store:
         sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS} if sqlite else {})
         if sqlite:
-            event.listen(self._engine, "connect", _prepare_sqlite)
+            event.listen(self._engine, "connect", prepare_sqlite)
 
     def create_tables(self) -> None:
         """Make the tables where they aren't there, and the columns that an older version's lack; two processes may do
@@ -110,12 +108,12 @@ class Store:
             connection.execute(CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(CreateIndex(index, if_not_exists=True))
-        with _translated(self._engine):
+        with translated(self._engine):
             self._upgrade()
 
     def _upgrade(self) -> None:
         """Bring the table of an older version up to date: it had one result a job, of step "original"."""
-        for name in ("results", "edits"):
+        for name in ("results", "edits", "corrections"):
             columns = self._columns()
             if name in columns:
                 continue
@@ -255,6 +253,23 @@ class Store:
             )
         return job
 
+    def correct(self, job_id: str, corrections: list[Any], *, seen: int) -> Job:
+        """Keep strokes of the correction brush for the next run of step "original".
+
+        Args:
+            seen: the revision of the job to which the request refers.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobError: the job is queued or running, or has changed since `seen`.
+        """
+        rests = (Job.id == job_id) & Job.state.in_(FINISHED) & (Job.revision == seen)
+        if self._change(rests, corrections=corrections):
+            return self.get(job_id)
+        if self.get(job_id).state in FINISHED:
+            raise JobError("The job has changed in the meantime.", hint="Look at it again, then try again.")
+        raise JobError("The job is being worked on.", hint="Wait until it is finished, then correct its depth.")
+
     def delete(self, job_id: str) -> None:
         """Forget a job. Whoever works on it finds its claim gone.
 
@@ -357,12 +372,12 @@ class Store:
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with _translated(self._engine), self._engine.begin() as connection:
+        with translated(self._engine), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with _translated(self._engine), Session(self._engine, expire_on_commit=False) as session:
+        with translated(self._engine), Session(self._engine, expire_on_commit=False) as session:
             yield session
 
 
@@ -391,25 +406,3 @@ def _requeued(step: str) -> dict[str, Any]:
 
 def _stamped(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "updated": time.time(), "revision": Job.revision + 1}
-
-
-def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    # Readers and a writer don't block each other; a commit survives a killed process (not a power cut, which may
-    # lose the last moments, never the file).
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
-    cursor.close()
-
-
-@contextmanager
-def _translated(engine: Engine) -> Iterator[None]:
-    try:
-        yield
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StorageError(
-            f"The job store {engine.url.database} can't be used: {reason}.",
-            hint="Free some space, check that the folder may be written, or set DIORAMA_DATA to another one.",
-        ) from error

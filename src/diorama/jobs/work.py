@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TYPICAL_SECONDS = {
-    "photo": 0.5, "depth": 2.5, "points": 0.8, "mesh": 2.0, "segments": 2.0, "advice": 0.5, "layers": 6.0,
+    "photo": 0.5, "depth": 2.5, "corrections": 1.0, "points": 0.8, "mesh": 2.0, "segments": 2.0, "advice": 0.5,
+    "layers": 6.0,
     "plan": 0.5, "tune": 3.0, "rebuild": 0.5, "texture": 3.0, "synthesis": 1.0, "files": 3.0,
 }  # fmt: skip
 """Shares of a step until the store knows better: a 12 megapixel photo at the default settings on 2 cores."""
@@ -62,6 +63,7 @@ class Task:
     step: Step
     edits: dict[str, Any] = field(default_factory=dict)  # of segments, by the segmentation's key
     kept: frozenset[str] = frozenset()  # folders of the results that the job lists
+    corrections: list[Any] = field(default_factory=list)  # strokes, as JSON
 
 
 @dataclass(frozen=True)
@@ -76,18 +78,32 @@ class ClaimLostError(Exception):
     """The job was deleted, or given to another worker: stop."""
 
 
-def stage_labels(step: Step) -> dict[str, str]:
-    """Every stage of a step in order, with a sentence for the person who waits."""
+def stage_labels(step: Step, *, corrected: bool = False) -> dict[str, str]:
+    """Every stage of a step in order, with a sentence for the person who waits.
+
+    Args:
+        corrected: there are strokes of the correction brush.
+    """
+    return {**_labels(step, corrected), FILES: FILES_MESSAGE}
+
+
+def earlier_stages(step: Step, *, corrected: bool = False) -> dict[str, str]:
+    """The stages of the steps before `step`, in order, with their sentences."""
+    from diorama.pipeline import STEPS
+
+    before: dict[str, str] = {}
+    for name in STEPS[: STEPS.index(step)]:
+        before |= _labels(name, corrected)
+    return before
+
+
+def _labels(step: Step, corrected: bool) -> dict[str, str]:
     from diorama.pipeline import STAGE_MESSAGES
 
-    return {**{str(name): STAGE_MESSAGES[name] for name in STEP_STAGES[step]}, FILES: FILES_MESSAGE}
-
-
-def earlier_stages(step: Step) -> dict[str, str]:
-    """The stages of the steps before `step`, in order, with their sentences."""
-    from diorama.pipeline import STAGE_MESSAGES, STEPS
-
-    return {str(name): STAGE_MESSAGES[name] for s in STEPS[: STEPS.index(step)] for name in STEP_STAGES[s]}
+    names = list(STEP_STAGES[step])
+    if corrected and "depth" in names:
+        names.insert(names.index("depth") + 1, "corrections")
+    return {str(name): STAGE_MESSAGES[name] for name in names}
 
 
 def start() -> None:
@@ -160,7 +176,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
 
     folder = JobFolder(task.folder)
     settings = Settings.parse(task.settings)
-    reporter = Reporter(store, task.claim, settings, task.step)
+    reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter)
     scene = pipeline.make(
         task.upload,
@@ -170,6 +186,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
         progress=reporter,
         checkpoints=checkpoints,
         edits=edits_of(task.edits),
+        corrections=task.corrections,
     )
     target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)
@@ -202,6 +219,7 @@ def _result(scene: Scene, target: Path, step: Step) -> dict[str, Any]:
         "suggestions": _suggestions(scene),
         "dropped": [text for advice in (scene.advice, scene.plan) if advice for text in advice.dropped],
         "adviser": scene.advice.adviser if scene.advice else None,
+        "corrections": [stroke.to_json() for stroke in scene.corrections],
         "report": [
             {
                 "stage": report.stage,
@@ -322,7 +340,7 @@ class Watched:
 class Reporter:
     """Progress of one run, written to the store: stages, the share of the step that is done, when it should end."""
 
-    def __init__(self, store: Store, claim: Claim, settings: Settings, step: Step) -> None:
+    def __init__(self, store: Store, claim: Claim, settings: Settings, step: Step, *, corrected: bool = False) -> None:
         self._store = store
         self._claim = claim
         self._started = time.time()
@@ -330,10 +348,10 @@ class Reporter:
         self._written = 0.0
         self._typical = TYPICAL_SECONDS | store.typical_seconds(step, settings.processing_size)
         # What earlier steps have made is there, as a rule: their stages only show when one has to be made again.
-        self._earlier = earlier_stages(step)
+        self._earlier = earlier_stages(step, corrected=corrected)
         self._stages: dict[str, dict[str, Any]] = {
             name: {"name": name, "label": label, "state": "pending", "seconds": None, "reused": name in self._earlier}
-            for name, label in (self._earlier | stage_labels(step)).items()
+            for name, label in (self._earlier | stage_labels(step, corrected=corrected)).items()
         }
 
     def __call__(self, stage: str, share: float, message: str) -> None:

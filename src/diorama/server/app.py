@@ -15,7 +15,7 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import advice, pages, problems, routes, security, segments
+from diorama.server import advice, corrections, pages, problems, routes, security, segments
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
 
@@ -70,6 +70,7 @@ def create_app(
     app.include_router(routes.api)
     app.include_router(segments.api)
     app.include_router(advice.api)
+    app.include_router(corrections.api)
     app.include_router(routes.health)
     pages.install(app)
     app.add_middleware(security.Guard, hosts=tuple(hosts))

@@ -13,6 +13,7 @@ from diorama.jobs.runner import Runner
 from diorama.jobs.store import Job, Store
 from diorama.server.fetching import Fetcher
 from diorama.server.limits import Received
+from diorama.server.previews import Previews
 from diorama.server.schemas import JobOut, job_out
 from diorama.settings import Settings
 
@@ -31,6 +32,7 @@ class Context:
     fetcher: Fetcher
     max_queued: int = MAX_QUEUED
     closing: bool = field(default=False)
+    previews: Previews = field(default_factory=Previews)
 
     def view(self, job: Job) -> JobOut:
         """The job as the API shows it."""

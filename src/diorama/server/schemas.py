@@ -121,6 +121,7 @@ class ResultOut(BaseModel):
     adviser: str | None = Field(None, description="The advisor that was asked; from step `enhanced` on.")
     suggestions: list[SuggestionOut] = Field([], description="What was advised so far; from step `enhanced` on.")
     dropped: list[str] = Field([], description="What an advisor said and nobody could use, in words.")
+    corrections: int = Field(0, description="How many strokes of the correction brush it was made with.")
 
 
 class JobOut(BaseModel):
@@ -310,7 +311,9 @@ def _results(job: Job, prefix: str) -> dict[str, dict[str, Any]]:
             result = made[step]
             files = _files(job, result, prefix)
             absent = dict.fromkeys(("meshes", "segments", "imagined", "carried"))  # in results of older versions
-            results[step] = absent | {"settings": {}} | result | {"files": files, "current": is_current(made, step)}
+            count = len(result.get("corrections", []))
+            results[step] = absent | {"settings": {}} | result | {"files": files, "corrections": count}
+            results[step]["current"] = is_current(made, step)
     return results
 
 
@@ -329,7 +332,7 @@ def is_current(results: dict[str, Any], step: Step) -> bool:
 def _pending_stages(job: Job) -> list[StageOut]:
     return [
         StageOut(name=name, label=label, state="pending", seconds=None, reused=False)
-        for name, label in work.stage_labels(cast("Step", job.step)).items()
+        for name, label in work.stage_labels(cast("Step", job.step), corrected=bool(job.corrections)).items()
     ]
 
 
