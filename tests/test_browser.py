@@ -352,6 +352,49 @@ def test_run_again_sends_only_what_was_changed(address: str, browser: Browser, s
         assert page.get_by_label("Depth strength, exact value").input_value() == "4"
 
 
+def test_the_depth_is_painted_undone_and_kept(address: str, browser: Browser, coffee: Path) -> None:
+    with watched(browser, address) as (page, _):
+        upload(page, coffee)
+        wait_for_scene(page)
+        page.locator(".brush > summary").click()
+        page.locator('.brush[data-state="ready"]').wait_for()
+        before = show(page, "Depth")
+        stage = page.locator(".brush-stage")
+        stage.scroll_into_view_if_needed()
+        page.locator(".brush-stage.painting").wait_for()
+        box = stage.bounding_box()
+        assert box
+
+        def paint(x: float, y: float) -> None:
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.mouse.down()
+            page.mouse.move(box["x"] + (x + 0.1) * box["width"], box["y"] + y * box["height"], steps=4)
+            page.mouse.up()
+
+        page.get_by_role("slider", name="Strength", exact=True).fill("60")
+        paint(0.45, 0.5)
+        page.locator('.brush[data-count="1"][data-pending="true"]').wait_for()
+        page.get_by_role("button", name="Farther", exact=True).click()
+        paint(0.1, 0.2)
+        page.locator('.brush[data-count="2"]').wait_for()
+        page.get_by_role("button", name="Undo", exact=True).click()
+        page.locator('.brush[data-count="1"]').wait_for()
+        wait_for_scene(page)
+        assert difference(canvas(page), before) > 2  # the preview
+        kept = page.request.get(f"/api/v1/jobs/{job_of(page)['id']}/corrections").json()["corrections"]
+        assert (kept[0]["kind"], kept[0]["strength"]) == ("nearer", 0.6)
+        page.reload()
+        page.locator('.brush[data-count="1"][data-pending="true"]').wait_for()  # open, with its stroke
+
+        page.get_by_role("button", name="Run again with these strokes").click()
+        page.locator('.brush[data-count="1"][data-pending="false"]').wait_for(timeout=READY_MS)
+        wait_for_scene(page)
+        job = job_of(page)
+        assert job["results"]["original"]["corrections"] == 1
+        assert {stage["name"]: stage["reused"] for stage in job["stages"]}["depth"]
+        assert page.locator(".brush-stroke.nearer").count() == 1
+
+
 def test_the_field_of_view_can_be_corrected(address: str, browser: Browser, scene: str) -> None:
     with watched(browser, address) as (page, _):
         page.goto(scene)

@@ -63,6 +63,14 @@ export const splitSegment = (id, segment, x, y) =>
 export const undoSegments = (id) => request(`${at(id)}/segments/undo`, { method: "POST" });
 /** What asking GPT-4 about the job would send and cost. */
 export const adviceEstimate = (id) => request(`${at(id)}/advice/estimate`);
+/** Strokes of the correction brush: `{ corrections, made, pending }`, which every change of them answers with, too. */
+export const corrections = (id) => request(`${at(id)}/corrections`);
+export const addCorrection = (id, stroke) => request(`${at(id)}/corrections`, { method: "POST", body: stroke });
+export const undoCorrection = (id) => request(`${at(id)}/corrections/undo`, { method: "POST" });
+export const clearCorrections = (id) => request(`${at(id)}/corrections`, { method: "DELETE" });
+export const previewUrl = (id, ending, version) => `${ROOT}${at(id)}/corrections/preview.${ending}?v=${version}`;
+/** Have the server read what previews are made of, before the first one is asked for. */
+export const warmPreview = (id) => fetch(previewUrl(id, "glb", 0)).catch(() => null);
 export const remove = (id) => request(at(id), { method: "DELETE", keepalive: true });
 export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
 export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;

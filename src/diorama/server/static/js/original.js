@@ -1,5 +1,6 @@
 // Step 2: the scene in 3D, the depth map, the settings, the files; and the word to go on.
 
+import { brushPanel } from "./brush.js";
 import { compareSlider } from "./compare.js";
 import { depthReport, downloads, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
@@ -21,6 +22,7 @@ export function originalPanel(whole, actions) {
     points: fileUrl(job, "points_preview.ply"),
   };
   const viewer = viewerPanel(job, { scenes: [{ name: "original", urls }] });
+  const brush = brushPanel(job, { viewer, urls, actions });
   const settings = settingsPanel(job, actions);
   const word = wordBox(whole, "original", actions);
   const notices = h("div", { class: "notices" });
@@ -31,7 +33,7 @@ export function originalPanel(whole, actions) {
     h(
       "div",
       { class: "original-grid" },
-      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), facts(job)),
+      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), brush.element, facts(job)),
       h("div", { class: "original-side" }, settings.element, downloads(job)),
     ),
     report(job),
@@ -46,7 +48,10 @@ export function originalPanel(whole, actions) {
   return {
     element,
     stale: (now) => mark(atStep(now, "original")) !== made,
-    update: word.update,
+    update(next) {
+      word.update(next);
+      brush.update(next);
+    },
     destroy() {
       stopAsking();
       viewer.destroy();
