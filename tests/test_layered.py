@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from diorama import inpaint
 from diorama.cuts import find_cuts, near_inverse_depth
-from diorama.layered import BACKDROP, build
+from diorama.layered import BACKDROP, _continued, build
 from diorama.layers import DIAGONAL, LayeredDepth, find_layers
 from diorama.render import render
 from diorama.rims import ribbon, touching, unmix
@@ -136,6 +136,21 @@ def test_no_pixel_is_uncovered_within_the_travel(height: int, width: int, seed: 
         for y in (-1, 0, 1):
             view = render(made, translate=(x * travel, y * travel, 0))
             assert (view.alpha >= 250).all()
+
+
+def test_a_dark_line_along_the_frame_is_kept_and_not_continued() -> None:
+    depth = layers_of(np.full((40, 60), 0.5, np.float32))
+    margin = depth.margin
+    photo = np.full((40, 60, 3), 200, np.uint8)
+    photo[:, -2:] = 0
+
+    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
+        return inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model="bundled")
+
+    wide = np.pad(photo, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
+    picture = _continued(wide, None, depth, fill)
+    assert np.array_equal(picture[margin:-margin, margin:-margin], photo)
+    assert picture[depth.needed & ~depth.inside].min() >= 199
 
 
 def test_meshes_are_named_and_textured_from_the_atlas() -> None:

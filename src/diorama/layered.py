@@ -33,6 +33,9 @@ BEHIND = 0.97
 FARTHEST = 0.85
 """Share of the smallest disparity at which the backdrop stands."""
 
+FRAME = 4
+"""Pixels along the photo's frame that are not continued beyond it: scans and crops have dark or grey lines there."""
+
 MIN_TRIANGLES = 1000
 UNLIMITED = 10_000_000
 
@@ -61,7 +64,7 @@ def build(
     with ThreadPoolExecutor(1) as other:
         # Shapes and colours don't need each other, and both leave Python to others most of the time.
         shapes = other.submit(_shapes, depth, scale, settings)
-        first = fill(grid_rgb, beyond, _wide_mask(points.opaque, depth), visible.disparity, visible.disparity)
+        first = _continued(grid_rgb, points.opaque, depth, fill)
         panels = [first]
         # The foreground's rims may still hold colours of the background.
         seen = depth.needed & ~depth.near_side
@@ -105,6 +108,19 @@ def _layers(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[np.floa
     threshold = settings.cut_threshold / 100 * reach
     disparity = np.asarray(scale * points.inverse_depth, np.float32)
     return scale, find_layers(disparity, cuts, points.camera, threshold, points.opaque, settings.border)
+
+
+def _continued(grid_rgb: UInt8, opaque: Bool | None, depth: LayeredDepth, fill: Fill) -> UInt8:
+    """The picture of the visible surface, continued beyond the photo's frame from `FRAME` pixels inside it."""
+    disparity = depth.surfaces[0].disparity
+    if opaque is not None:
+        return fill(grid_rgb, depth.needed & ~depth.inside, _wide_mask(opaque, depth), disparity, disparity)
+    rows, columns = (np.flatnonzero(depth.inside.any(axis=axis)) for axis in (1, 0))
+    rim = min(FRAME, len(rows) // 8, len(columns) // 8)
+    inner = np.zeros_like(depth.inside)
+    inner[rows[0] + rim : rows[-1] + 1 - rim, columns[0] + rim : columns[-1] + 1 - rim] = True
+    filled = fill(grid_rgb, depth.needed & ~inner, inner, disparity, disparity)
+    return np.where(depth.inside[..., None], grid_rgb, filled)
 
 
 def _wide(picture: UInt8, margin: int) -> UInt8:
