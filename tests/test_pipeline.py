@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 import diorama
+import openai_server
 from conftest import PhotoPath
 from diorama.bundle import Checkpoints
 from diorama.errors import PhotoError, SettingsError
 from diorama.pipeline import STEPS
 from diorama.render import render
 from diorama.settings import STAGE_NAMES, STEP_STAGES, Settings
-from diorama.types import Scene
+from diorama.types import Scene, Step
 from scenes import same
 
 SMALL = Settings(processing_size=192, texture_size=256)
@@ -36,6 +37,9 @@ class Memory:
     def save(self, stage: str, key: str, record: object, report: object) -> None:
         self.kept[stage, key] = (record, report)
         self.saved.append(stage)
+
+    def forget(self, stage: str, key: str) -> None:
+        del self.kept[stage, key]
 
 
 def test_a_photo_becomes_a_scene_that_repeats_it(photo_path: PhotoPath) -> None:
@@ -153,6 +157,36 @@ def test_transparent_parts_are_left_out(photo_path: PhotoPath) -> None:
     scene = diorama.make(np.dstack([rgb, alpha]), SMALL, fetch=False)
     cover = (render(scene).alpha == 255).mean()
     assert cover == pytest.approx(200 * 200 / (400 * 600), rel=0.05)
+
+
+def test_an_advisor_that_could_not_be_asked_is_asked_again(
+    photo_path: PhotoPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, path = Memory(), photo_path("coffee")
+    with openai_server.serving("good") as gpt:
+        port = gpt.server_address[1]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")  # nobody answers there any more
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+    def make(until: Step) -> Scene:
+        settings = SMALL.changed(advisor="openai")
+        return diorama.make(path, settings, until=until, fetch=False, checkpoints=memory)
+
+    failed = make("enhanced")
+    assert failed.advice.adviser == "local"
+    assert any(f"127.0.0.1:{port}" in warning for warning in failed.warnings)
+    made = len(memory.saved)
+    make("original")
+    assert len(memory.saved) == made
+    with openai_server.serving("good", port) as gpt:
+        asked = make("enhanced")
+        assert asked.advice.adviser == "openai"
+        assert gpt.requests == 1
+        assert memory.saved[made:] == ["advice", "layers"]  # and what follows from it
+        make("enhanced")
+        assert gpt.requests == 1
+        assert make("final").plan.adviser == "openai"
+        assert gpt.requests == 2
 
 
 def test_clear_errors(photo_path: PhotoPath) -> None:

@@ -155,6 +155,10 @@ class Checkpoints:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
+    def forget(self, stage: str, key: str) -> None:
+        """Remove a stage's checkpoint, so that it is made again."""
+        shutil.rmtree(self._folder(stage, key), ignore_errors=True)
+
     def _put(self, temporary: Path, stage: str, key: str) -> None:
         """Give the folder its name, unless another process has been first; a damaged one makes way."""
         folder = self._folder(stage, key)

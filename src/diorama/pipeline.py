@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 import numpy as np
 
 from diorama import enhanced, final, networks
-from diorama.advice import SceneAdvice, keys_of, without
+from diorama.advice import ReconstructionAdvice, SceneAdvice, keys_of, without
 from diorama.corrections import parse_all
 from diorama.errors import SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
@@ -83,6 +83,8 @@ class CheckpointStore(Protocol):
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None: ...
 
+    def forget(self, stage: str, key: str) -> None: ...
+
 
 class _Run:
     """One run through the stages: keys, checkpoints, progress and the report."""
@@ -100,15 +102,20 @@ class _Run:
         salt: str,
         make: Callable[[], tuple[T, str, str, tuple[str, ...]]],
         given: Mapping[str, Any] | None = None,
+        stale: Callable[[T], bool] = lambda _: False,
     ) -> T:
         """Load the stage's checkpoint, or make its record: `make` returns it with backend, reason and warnings.
 
         Args:
             given: what the report lists beside the stage's settings.
+            stale: whether a kept record is to be made again after all.
         """
         self.key = _key(self.key, name, salt, self.settings)
         self.progress(name, 0.0, STAGE_MESSAGES[name])
         kept = self.checkpoints.load(name, self.key) if self.checkpoints else None
+        if self.checkpoints and kept is not None and stale(kept[0]):
+            self.checkpoints.forget(name, self.key)
+            kept = None
         if kept is not None:
             record, report = cast("tuple[T, StageReport]", kept)
         else:
@@ -180,7 +187,10 @@ def make(
         "segments", "", lambda: enhanced.segments(points, cuts, photo, depth, settings, fetch, run.progress)
     )
     advice = run.stage(
-        "advice", enhanced.advisor_identity(settings), lambda: enhanced.advice(photo, depth, points, segments, settings)
+        "advice",
+        enhanced.advisor_identity(settings),
+        lambda: enhanced.advice(photo, depth, points, segments, settings),
+        stale=_asks_again(settings, until == "enhanced"),
     )
     followed = without(advice, keys_of(settings.declined))
     advised, unfit = enhanced.advised(segments, followed, points)
@@ -189,7 +199,7 @@ def make(
     told = followed.behind(segments)
     layered = run.stage(
         "layers",
-        enhanced.layers_identity(chosen, said, settings),
+        enhanced.layers_identity(chosen, said, settings) + _digest(followed),
         lambda: enhanced.layers(
             points, cuts, photo, segments, unfit + said, settings, fetch, run.progress, "layers", told
         ),
@@ -229,7 +239,12 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         )
         return Rebuilt(points, cuts, made)
 
-    plan = run.stage("plan", enhanced.advisor_identity(settings), lambda: final.plan(scene, advice))
+    plan = run.stage(
+        "plan",
+        enhanced.advisor_identity(settings) + _digest(advice),
+        lambda: final.plan(scene, advice),
+        stale=_asks_again(settings, True),
+    )
     declined = keys_of(settings.declined_plan)
     # Some of what is said of the scene, such as its field of view, takes effect here.
     followed, advice = without(plan, declined), without(advice, declined)
@@ -350,6 +365,16 @@ def _file_identity(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return str(path)  # the stage that reads the file says what is wrong with it
+
+
+def _asks_again(settings: Settings, asked: bool) -> Callable[[SceneAdvice | ReconstructionAdvice], bool]:
+    """Whether an advisor that could not be asked is asked again: whenever the step that it is asked for is run."""
+    return lambda kept: asked and kept.adviser != settings.advisor
+
+
+def _digest(advice: SceneAdvice) -> str:
+    """What tells this advice from another one to the same question."""
+    return hashlib.sha256(advice.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _key(previous: str, stage: StageName, salt: str, settings: Settings) -> str:

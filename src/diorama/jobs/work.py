@@ -301,6 +301,10 @@ class Watched:
         self._keep(stage, record)
         self._checkpoints.save(stage, key, record, report)
 
+    def forget(self, stage: str, key: str) -> None:
+        self._checkpoints.forget(stage, key)
+        self._reporter.begin(stage)
+
     def before(self, scene: Scene) -> Scene | None:
         """The scene of the step before the one of `scene`, from which that was made."""
         if scene.step == "original":
@@ -378,7 +382,7 @@ class Reporter:
         """The stage's result is not there: it is made now."""
         if self._stages[stage]["reused"]:
             self._stages[stage]["reused"] = False
-            self._write(stage, 0.0, self._earlier[stage])
+            self._write(stage, 0.0, self._stages[stage]["label"])
 
     def stages(self) -> list[dict[str, Any]]:
         """The stages of the step, and those of earlier ones that had to be made again."""
