@@ -1,6 +1,5 @@
 // Step 2: the scene in 3D, the depth map, the settings, the files; and the word to go on.
 
-import { brushPanel } from "./brush.js";
 import { compareSlider } from "./compare.js";
 import { depthReport, downloads, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
@@ -22,7 +21,15 @@ export function originalPanel(whole, actions) {
     points: fileUrl(job, "points_preview.ply"),
   };
   const viewer = viewerPanel(job, { scenes: [{ name: "original", urls }] });
-  const brush = brushPanel(job, { viewer, urls, actions });
+  const painting = h("div", { class: "brush-place" });
+  let brush = null;
+  let destroyed = false;
+  // Not part of the first page: it is asked for where there is something to paint on.
+  void import("./brush.js").then(({ brushPanel }) => {
+    if (destroyed) return;
+    brush = brushPanel(job, { viewer, urls, actions });
+    painting.append(brush.element);
+  });
   const settings = settingsPanel(job, actions);
   const word = wordBox(whole, "original", actions);
   const notices = h("div", { class: "notices" });
@@ -33,7 +40,7 @@ export function originalPanel(whole, actions) {
     h(
       "div",
       { class: "original-grid" },
-      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), brush.element, facts(job)),
+      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), painting, facts(job)),
       h("div", { class: "original-side" }, settings.element, downloads(job)),
     ),
     report(job),
@@ -50,9 +57,10 @@ export function originalPanel(whole, actions) {
     stale: (now) => mark(atStep(now, "original")) !== made,
     update(next) {
       word.update(next);
-      brush.update(next);
+      brush?.update(next);
     },
     destroy() {
+      destroyed = true;
       stopAsking();
       viewer.destroy();
     },

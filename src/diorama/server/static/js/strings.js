@@ -1,6 +1,8 @@
 // Every sentence of the page, in one place. A function where a sentence has a gap to fill.
 
+import { BRUSH } from "./strings-brush.js";
 import { ADVICE, COMING_FINAL, FINAL, SUGGESTIONS, WORD_FINAL } from "./strings-final.js";
+import { SEGMENTS } from "./strings-segments.js";
 
 export const S = {
   product: "Diorama",
@@ -201,72 +203,8 @@ export const S = {
     showImagined: "Show what was imagined",
   },
 
-  brush: {
-    title: "Correct the depth",
-    lead: "Paint on what stands at a wrong distance: a short stroke moves the whole thing, up to its edges.",
-    kinds: "What the brush does",
-    kind: {
-      nearer: "Nearer",
-      farther: "Farther",
-      same: "Same depth as here",
-      flat: "Flat",
-      cut: "Cut",
-      join: "Join",
-      sky: "Sky",
-    },
-    hint: {
-      nearer: "Paint on a thing that should stand nearer.",
-      farther: "Paint on a thing that should stand farther away.",
-      same: "First click on the place whose depth is right, then paint on what should be as far away.",
-      flat: "Paint over a wall, a floor or a picture that should be even.",
-      cut: "Follow the edge along which a thing should come loose from what is behind it.",
-      join: "Paint across a tear where one surface should go on.",
-      sky: "Paint on the sky: it is infinitely far away.",
-    },
-    hintSame: "Now paint on what should be as far away as the marked place.",
-    another: "Mark another place",
-    picked: "The place is marked.",
-    picture: "The picture to paint on",
-    keys: "Arrow keys move the brush, Enter begins and ends a stroke, Escape gives it up.",
-    size: "Brush size",
-    strength: "Strength",
-    onDepth: "Depth map",
-    undo: "Undo",
-    redo: "Redo",
-    clear: "Clear",
-    apply: "Run again with these strokes",
-    count: (n) => (n === 1 ? "1 stroke" : `${n} strokes`),
-    painted: (kind) => `${kind}: painted.`,
-    undone: "The last stroke is taken back.",
-    cleared: "All strokes are taken back.",
-    cutNeedsLine: "A cut follows an edge: draw a line.",
-    pending: "This is a preview. Run the step again to have it at full detail.",
-    made: "The scene is made with these strokes.",
-  },
-
-  segments: {
-    title: "Things in the picture",
-    list: "Things",
-    picture: (n) => `The photo with the outlines of ${n === 1 ? "1 thing" : `${n} things`}`,
-    tools: "Change the things",
-    hint: "Choose two or more to merge them. A name is changed by clicking it.",
-    merge: (n) => (n < 2 ? "Merge" : `Merge ${n}`),
-    split: "Split",
-    splitHint: "Click on the part that is to be a thing of its own. By keys: arrows move the cross, Enter splits.",
-    rename: (name) => `Rename ${name}`,
-    newName: (name) => `New name for ${name}`,
-    select: (name) => `Choose ${name}`,
-    share: "Share of the picture",
-    updating: "The scene follows…",
-    updated: "The scene has been updated.",
-    renamed: (before, name) => `${before} is now called ${name}.`,
-    merged: (n, name) => `${n} things are merged into ${name}.`,
-    splitDone: (name) => `${name} is being split.`,
-    undo: "Take the last change back",
-    undone: "The last change is taken back.",
-    what: (kind, near, far) =>
-      `${kind.charAt(0).toUpperCase()}${kind.slice(1)}, ${near === far ? near : `${near} to ${far}`} away`,
-  },
+  brush: BRUSH,
+  segments: SEGMENTS,
 
   modelNames: {
     migan: "MI-GAN",
