@@ -205,6 +205,24 @@ def test_panels_are_found_from_the_meshes() -> None:
     assert 0.1 < hidden.imagined.mean() < 0.4
 
 
+def test_beyond_the_frame_everything_is_imagined() -> None:
+    def shrunk(uv: np.ndarray) -> np.ndarray:  # a margin of 6 pixels of the grid about the photo
+        return ((uv * (96, 32) + 6) / (108, 44)).astype(np.float32)
+
+    wall, box = SCENE.meshes[:2]
+    beyond = replace(wall, vertices=wall.vertices * np.array([1.25, 1.25, 1], np.float32))
+    meshes = tuple(replace(mesh, uv=shrunk(mesh.uv)) for mesh in (wall, box))
+    wide = replace(beyond, uv=((beyond.uv - (0.25, 0.5)) * 1.25 + (0.25, 0.5)).astype(np.float32))
+    meshes += (replace(wide, uv=shrunk(wide.uv)),)
+    layered = Layered(np.zeros((44 * 4, 108 * 4, 3), np.uint8), meshes, 0.0)
+    visible = panels.find(layered, SCENE.points.camera)[0]
+    frame = np.zeros_like(visible.seen)
+    frame[24:-24, 24:-24] = True
+    assert (visible.charts[~frame] > 0).mean() > 0.5
+    assert not visible.seen[~frame].any()
+    assert visible.seen[frame].all()
+
+
 def test_where_a_panel_lies_survives_enlarging() -> None:
     found = panels.find(rebuilt(SCENE).layered, SCENE.points.camera)
     size = 611, 203

@@ -90,7 +90,18 @@ def find(layered: Layered, camera: Camera) -> tuple[Panel, ...]:
         box = (left, top, right, bottom)
         if left < right and top < bottom:
             found.append(_panel(box, float(x[0]), meshes, width, height))
+    found[0] = _framed(found[0], margin)
     return tuple(found)
+
+
+def _framed(visible: Panel, margin: Float64) -> Panel:
+    """The visible panel, with what its meshes go on beyond the photo's frame counted as imagined, as it is."""
+    height, width = visible.charts.shape
+    x, y = (round(float(m) * visible.scale) for m in margin)
+    beyond = np.ones((height, width), bool)
+    beyond[y : height - y, x : width - x] = False
+    charts = np.where(beyond & (visible.charts > 0), visible.charts | 1, visible.charts).astype(np.int32)
+    return replace(visible, charts=charts)
 
 
 def enlarged(panel: Panel, across: float, down: float) -> Panel:
