@@ -14,7 +14,7 @@ from diorama.cuts import find_cuts, near_inverse_depth
 from diorama.layered import BACKDROP, _continued, build
 from diorama.layers import DIAGONAL, LayeredDepth, find_layers
 from diorama.render import render
-from diorama.rims import ribbon, touching, unmix
+from diorama.rims import ribbon, touching, unmix, without_unseen
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, DepthMap, Float32, Layered, Photo, PointCloud, Scene, Segment, Segments, UInt8
 from grids import cloud, plane, seeds, steps
@@ -204,6 +204,20 @@ def test_where_colours_change_beyond_the_cut_as_well_nothing_is_mixed() -> None:
     # The same step in one place is a silhouette.
     rgb[:, :20], rgb[:, 20:], rgb[:, 19] = 0, 200, 100
     assert not np.array_equal(unmix(rgb, points.inverse_depth, cuts, 1), rgb)
+
+
+def test_small_jumps_between_like_colours_are_bridged_and_others_are_not() -> None:
+    inverse = np.full((20, 40), 0.9, np.float32)
+    inverse[:, 20:] = 1
+    cuts = find_cuts(cloud(inverse), SETTINGS)
+    alike, apart = np.full((20, 40, 3), 90, np.uint8), np.full((20, 40, 3), 90, np.uint8)
+    apart[:, 20:] = 180
+    assert cuts.right.any()
+    assert not without_unseen(cuts, alike, inverse, 1, None).right.any()
+    assert np.array_equal(without_unseen(cuts, apart, inverse, 1, None).right, cuts.right)
+    assert np.array_equal(without_unseen(cuts, alike, inverse, 0.5, None).right, cuts.right)
+    opaque = np.arange(40) < np.full((20, 1), 20)
+    assert np.array_equal(without_unseen(cuts, alike, inverse, 1, opaque).right, cuts.right)
 
 
 def test_what_lies_between_no_two_colours_stays() -> None:

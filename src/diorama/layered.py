@@ -17,7 +17,7 @@ from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
 from diorama.layers import LayeredDepth, Surface, find_layers
 from diorama.mesh import triangulate
-from diorama.rims import ribbon, unmix
+from diorama.rims import ribbon, unmix, without_unseen
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, Float32, Layered, Mesh, Photo, PointCloud, Segments, UInt8
 
@@ -55,6 +55,7 @@ def build(
     Returns:
         The layered scene and warnings.
     """
+    cuts = without_unseen(cuts, points.rgb, points.inverse_depth, near_inverse_depth(points), points.opaque)
     scale, depth = _layers(points, cuts, settings)
     visible = depth.surfaces[0]
     margin = depth.margin

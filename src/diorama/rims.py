@@ -22,6 +22,10 @@ SEPARABLE = 24.0
 RESIDUAL = 0.35
 """A pixel counts as mixed when it lies this near the line between both sides' colours, as a share of its length."""
 
+SMALL = 0.15
+"""Jumps of less, as a share of the near inverse depth, may be bridged where both sides look alike. On Middlebury pairs
+0.15 gains 0.17 dB in the holes, with stereo and with true disparity no view loses."""
+
 ELSEWHERE = 0.25
 """Share of that length by which the colours may change in the next pixel of either side. Views of pairs with stereo
 disparity lose 0.3 dB without such a limit and 0.1 dB more at 0.5; views by true disparity don't mind."""
@@ -59,6 +63,33 @@ def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float) -> UInt8
     result = rgb.copy()
     result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
     return result
+
+
+def without_unseen(cuts: Cuts, rgb: UInt8, inverse_depth: Float32, near: float, opaque: Bool | None) -> Cuts:
+    """The cuts without those over small jumps that no colours tell apart: stretched, they can't be seen.
+
+    Args:
+        rgb, inverse_depth, opaque: (H, W) of the grid; cuts to what is transparent all stay.
+        near: the inverse depth that counts as near.
+    """
+    kept = []
+    for axis, cut in ((1, cuts.right), (0, cuts.down)):
+        unseen = (np.abs(np.diff(inverse_depth, axis=axis)) < SMALL * near) & (_contrast(rgb, axis) < SEPARABLE)
+        if opaque is not None:
+            unseen &= ~np.diff(opaque, axis=axis)
+        kept.append(np.ascontiguousarray(cut & ~unseen))
+    return Cuts(kept[0], kept[1])
+
+
+def _contrast(rgb: UInt8, axis: int) -> Float32:
+    """Difference in colour between 3 x 5 pixels on either side of each link along `axis`."""
+    import cv2
+
+    kernel = np.repeat(np.array([[-1, -1, -1, 1, 1, 1]], np.float32), 5, axis=0) / 15
+    kernel = np.ascontiguousarray(kernel if axis else kernel.T)
+    change = cv2.filter2D(rgb, cv2.CV_32F, kernel, anchor=(2, 2), borderType=cv2.BORDER_REPLICATE)
+    size = np.linalg.norm(change, axis=2).astype(np.float32)
+    return np.asarray(size[:, :-1] if axis else size[:-1])
 
 
 def _sides(rgb: UInt8, rim: Bool, cuts: Cuts, reach: int) -> tuple[Float32, Float32, Bool]:
