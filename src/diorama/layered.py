@@ -15,6 +15,7 @@ import numpy as np
 
 from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
+from diorama.frame_lines import find_frame_lines
 from diorama.layers import LayeredDepth, Surface, find_layers
 from diorama.mesh import triangulate
 from diorama.rims import ribbon, unmix, without_unseen
@@ -32,9 +33,6 @@ BEHIND = 0.97
 
 FARTHEST = 0.85
 """Share of the smallest disparity at which the backdrop stands."""
-
-FRAME = 4
-"""Pixels along the photo's frame that are not continued beyond it: scans and crops have dark or grey lines there."""
 
 MIN_TRIANGLES = 1000
 UNLIMITED = 10_000_000
@@ -73,7 +71,7 @@ def build(
             guide = np.where(surface.there, surface.disparity, visible.disparity)
             panels.append(fill(first, surface.there, seen, guide, visible.disparity))
         meshes, rim, warnings = shapes.result()
-    repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin)
+    repainted = np.pad((clean_rgb != points.rgb).any(axis=-1), margin) | depth.inside & (first != grid_rgb).any(axis=-1)
     atlas = Atlas(depth, photo, panels, repainted, settings.texture_size)
     names = _Names(segments, depth)
     pieces: list[Mesh] = []
@@ -112,16 +110,17 @@ def _layers(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[np.floa
 
 
 def _continued(grid_rgb: UInt8, opaque: Bool | None, depth: LayeredDepth, fill: Fill) -> UInt8:
-    """The picture of the visible surface, continued beyond the photo's frame from `FRAME` pixels inside it."""
+    """The picture of the visible surface, continued beyond the photo's frame, and its lines without content repainted.
+
+    They can't stay: as soon as the camera moves, they lie as a wire across the picture.
+    """
     disparity = depth.surfaces[0].disparity
     if opaque is not None:
         return fill(grid_rgb, depth.needed & ~depth.inside, _wide_mask(opaque, depth), disparity, disparity)
-    rows, columns = (np.flatnonzero(depth.inside.any(axis=axis)) for axis in (1, 0))
-    rim = min(FRAME, len(rows) // 8, len(columns) // 8)
-    inner = np.zeros_like(depth.inside)
-    inner[rows[0] + rim : rows[-1] + 1 - rim, columns[0] + rim : columns[-1] + 1 - rim] = True
-    filled = fill(grid_rgb, depth.needed & ~inner, inner, disparity, disparity)
-    return np.where(depth.inside[..., None], grid_rgb, filled)
+    margin = depth.margin
+    photo = grid_rgb[margin:-margin, margin:-margin]
+    content = np.pad(find_frame_lines(photo).inside(*photo.shape[:2]), margin)
+    return fill(grid_rgb, depth.needed & ~content, content, disparity, disparity)
 
 
 def _wide(picture: UInt8, margin: int) -> UInt8:
