@@ -32,7 +32,7 @@ class EstimateOut(BaseModel):
 @api.get(
     "/jobs/{job_id}/advice/estimate",
     response_model=EstimateOut,
-    responses=problems.documented(404, 503),
+    responses=problems.documented(404, 422, 503),
     tags=["settings"],
     summary="What asking GPT-4 costs",
 )
