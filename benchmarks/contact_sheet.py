@@ -2,9 +2,11 @@
 
     python benchmarks/contact_sheet.py SHEET.jpg             scikit-image's photos
     python benchmarks/contact_sheet.py SHEET.jpg PHOTO ...   these
+    python benchmarks/contact_sheet.py SHEET.jpg --corners FOLDER PHOTO ...
 
 A row a photo: the photo, the original 3D and the enhanced 3D from the right and above, the enhanced one from the left
-and below. Magenta: nothing there.
+and below. With `--corners` also a PNG a photo at full size, the enhanced 3D from the four outermost corners: stairs on
+silhouettes and seams at the frame can't be judged on the sheet. Magenta: nothing there.
 """
 
 from __future__ import annotations
@@ -27,11 +29,14 @@ NOTHING = (255, 0, 255)
 CORNERS = ((0.8, -0.4), (-0.8, 0.4))  # of the travel, right and down
 
 
-def view(scene: Scene, corner: tuple[float, float]) -> UInt8:
-    """The scene from a place within the travel, `WIDTH` pixels wide."""
+OUTERMOST = ((1.0, -1.0), (-1.0, -1.0), (1.0, 1.0), (-1.0, 1.0))
+
+
+def view(scene: Scene, corner: tuple[float, float], width: int = WIDTH) -> UInt8:
+    """The scene from a place within the travel, `width` pixels wide."""
     camera = scene.points.camera
     reach = scene.settings.camera_travel / 100 * camera.diagonal / camera.fx / near_inverse_depth(scene.points)
-    size = WIDTH, max(1, round(WIDTH * scene.photo.height / scene.photo.width))
+    size = width, max(1, round(width * scene.photo.height / scene.photo.width))
     return render(scene, translate=(corner[0] * reach, corner[1] * reach, 0.0), size=size, background=NOTHING).rgb
 
 
@@ -39,6 +44,7 @@ def main() -> None:
     """Make the sheet."""
     parser = argparse.ArgumentParser(description="Original and enhanced 3D at moved cameras.")
     parser.add_argument("sheet", type=Path)
+    parser.add_argument("--corners", type=Path, metavar="FOLDER", help="put a full-size PNG a photo there")
     parser.add_argument("photos", nargs="*", type=Path)
     chosen = parser.parse_args()
     rows = []
@@ -47,6 +53,11 @@ def main() -> None:
         views = [view(original, CORNERS[0]), *(view(enhanced, corner) for corner in CORNERS)]
         photo = cv2.resize(original.photo.rgb, (WIDTH, views[0].shape[0]), interpolation=cv2.INTER_AREA)
         rows.append(np.hstack([photo, *views]))
+        if chosen.corners:
+            chosen.corners.mkdir(parents=True, exist_ok=True)
+            far = [view(enhanced, corner, enhanced.points.camera.width) for corner in OUTERMOST]
+            whole = np.vstack([np.hstack(far[:2]), np.hstack(far[2:])])
+            cv2.imwrite(str(chosen.corners / f"{path.stem}.png"), whole[..., ::-1])
         print(path.name, flush=True)
     cv2.imwrite(str(chosen.sheet), np.vstack(rows)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 

@@ -88,6 +88,31 @@ def test_one_known_colour_fills_the_hole_with_itself(scene: Scene, colour: tuple
         assert np.abs(out[hole].astype(int) - colour).max(initial=0) <= 1
 
 
+@pytest.mark.parametrize("size", [(8, 8), (8, 31), (31, 8), (40, 23)])
+@pytest.mark.parametrize("place", ["rows", "columns", "top", "bottom", "left", "right", "ring", "all but one"])
+def test_holes_over_whole_rows_and_at_each_side(size: tuple[int, int], place: str) -> None:
+    """Known pixels are 60 to 140, what may not be looked at 255: the hole holds nothing but the former's range."""
+    holes = {
+        "rows": np.s_[3:6], "columns": np.s_[:, 3:6], "top": np.s_[:2], "bottom": np.s_[-2:],
+        "left": np.s_[:, :2], "right": np.s_[:, -2:],
+    }  # fmt: skip
+    hole = np.zeros(size, bool)
+    if place in holes:
+        hole[holes[place]] = True
+    else:
+        hole[:] = True
+        hole[np.s_[2:-2, 2:-2] if place == "ring" else np.s_[4, 4]] = False
+    rgb = np.random.default_rng(size[0]).integers(60, 141, (*size, 3), dtype=np.uint8)
+    known = ~hole
+    if place != "all but one":
+        known[2, 2:5] = False
+    rgb[~known] = 255
+    out = inpaint.fill(rgb, hole, known, model="bundled")
+    assert np.array_equal(out[~hole], rgb[~hole])
+    assert out[hole].min() >= 60
+    assert out[hole].max() <= 140
+
+
 def test_with_nothing_known_the_hole_is_mid_grey() -> None:
     rgb = np.full((9, 8, 3), 7, np.uint8)
     hole = np.ones((9, 8), bool)
