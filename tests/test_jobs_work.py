@@ -132,6 +132,8 @@ def test_the_place_where_the_texture_changed_most() -> None:
     assert (other - one).sum() == (after - before).sum()
     one, other = outputs.texture_crops(before[:100, :90], after[::2, ::2])  # a texture that was enlarged
     assert one.shape == other.shape == (300, 300, 3)
+    one, other = outputs.texture_crops(before, after, (0, 0, 0.5, 1))  # what changed is not the photo
+    assert np.array_equal(one, other)
 
 
 def test_results_that_the_job_lists_are_never_pruned(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:

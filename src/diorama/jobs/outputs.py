@@ -208,21 +208,43 @@ def _highlighted(scene: Scene) -> Scene:
 
 def _texture_before(before: Scene, scene: Scene, path: Path) -> None:
     """The place where the texture was changed most, as it was."""
-    preview.write_jpeg(texture_crops(before.texture, scene.texture)[0], path, quality=95)
+    preview.write_jpeg(texture_crops(before.texture, scene.texture, _photo_in_texture(scene))[0], path, quality=95)
 
 
 def _texture_after(before: Scene, scene: Scene, path: Path) -> None:
-    preview.write_jpeg(texture_crops(before.texture, scene.texture)[1], path, quality=95)
+    preview.write_jpeg(texture_crops(before.texture, scene.texture, _photo_in_texture(scene))[1], path, quality=95)
 
 
-def texture_crops(before: UInt8, after: UInt8) -> tuple[UInt8, UInt8]:
-    """The square of both textures in which they differ most, at the larger one's size."""
+def _photo_in_texture(scene: Scene) -> tuple[float, float, float, float]:
+    """u0, v0, u1, v1 of the part of the texture that is the photo: the rest is seen in pieces, or not at all."""
+    import numpy as np
+
+    seen = [mesh.uv for mesh in scene.meshes if len(mesh.uv) and not mesh.imagined and mesh.alpha is None]
+    if not seen:
+        return 0.0, 0.0, 1.0, 1.0
+    uv = np.concatenate(seen)
+    (u0, v0), (u1, v1) = uv.min(axis=0), uv.max(axis=0)
+    return float(u0), float(v0), float(u1), float(v1)
+
+
+def texture_crops(
+    before: UInt8, after: UInt8, box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+) -> tuple[UInt8, UInt8]:
+    """The square of both textures in which they differ most, at the larger one's size.
+
+    Args:
+        box: u0, v0, u1, v1 of the part that is looked at.
+    """
     import cv2
     import numpy as np
 
     height, width = after.shape[:2]
     if before.shape != after.shape:
         before = np.asarray(cv2.resize(before, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    left, right = int(box[0] * width), max(int(box[2] * width), int(box[0] * width) + 1)
+    top, bottom = int(box[1] * height), max(int(box[3] * height), int(box[1] * height) + 1)
+    before, after = before[top:bottom, left:right], after[top:bottom, left:right]
+    height, width = after.shape[:2]
     side = min(CROP_PIXELS, height, width)
     difference = np.abs(before.astype(np.int16) - after).mean(axis=2).astype(np.float32)
     total = cv2.boxFilter(difference, -1, (side, side), normalize=False, anchor=(0, 0))
