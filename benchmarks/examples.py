@@ -132,7 +132,7 @@ def save(screenshot: bytes, target: Path) -> None:
     """Write a palette PNG of at most `MAX_BYTES`, with as many colours as fit."""
     with Image.open(io.BytesIO(screenshot)) as opened:
         picture = opened.convert("RGB")
-    for colours in (256, 160, 96, 64):
+    for colours in (256, 160, 96, 64, 48, 32):
         encoded = io.BytesIO()
         # Dithering needs a palette that is known beforehand.
         palette = picture.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2)
