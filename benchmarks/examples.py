@@ -129,10 +129,12 @@ def save_down_to(page: Page, last: Locator, target: Path) -> None:
 
 
 def save(screenshot: bytes, target: Path) -> None:
-    """Write a palette PNG of at most `MAX_BYTES`, with as many colours as fit."""
+    """Write a palette PNG of at most `MAX_BYTES`, with as many colours as fit, and smaller where no number does."""
     with Image.open(io.BytesIO(screenshot)) as opened:
-        picture = opened.convert("RGB")
-    for colours in (256, 160, 96, 64, 48, 32):
+        whole = opened.convert("RGB")
+    for colours, share in ((256, 1.0), (160, 1.0), (96, 1.0), (64, 1.0), (160, 0.8), (96, 0.8), (64, 0.8)):
+        size = round(whole.width * share), round(whole.height * share)
+        picture = whole if share == 1 else whole.resize(size, Image.Resampling.LANCZOS)
         encoded = io.BytesIO()
         # Dithering needs a palette that is known beforehand.
         palette = picture.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=2)
