@@ -19,6 +19,7 @@ from diorama.errors import InputError
 from diorama.render import render
 from diorama.settings import Settings
 from diorama.synthesis.planes import fit
+from diorama.synthesis.relax import relaxed
 from diorama.synthesis.solid import solid
 from diorama.types import Camera, Layered, Mesh, PointCloud, Rebuilt, Scene
 from scenes import final_scene, layered_scene, tiny_scene
@@ -287,3 +288,24 @@ def _grid_mesh(points: PointCloud, keep: np.ndarray, name: str, segment: int) ->
         name,
         segment=segment,
     )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.05, 1), st.integers(0, 9))
+def test_smoothing_moves_what_is_seen_along_its_rays(amount: float, seed: int) -> None:
+    scene = layered_scene(48, 32, seed=seed)
+    layered = _rebuilt(scene).layered
+    points, found = relaxed(scene.points, scene.cuts, layered, amount)
+    assert not np.array_equal(points.z, scene.points.z)
+    assert (points.z > 0).all()
+    for before, after in zip(layered.meshes, found.meshes, strict=True):
+        assert np.abs(_pixels(before, scene.points.camera) - _pixels(after, scene.points.camera)).max() < 1e-3
+        assert np.array_equal(before.faces, after.faces)
+    again = relaxed(scene.points, scene.cuts, layered, amount)[1]
+    assert all(np.array_equal(a.vertices, b.vertices) for a, b in zip(found.meshes, again.meshes, strict=True))
+
+
+def test_without_smoothing_no_vertex_moves(scene: Scene) -> None:
+    points, found = relaxed(scene.points, scene.cuts, _rebuilt(scene).layered, 0)
+    assert np.array_equal(points.z, scene.points.z)
+    assert all(np.array_equal(a.vertices, b.vertices) for a, b in zip(scene.meshes, found.meshes, strict=True))
