@@ -90,13 +90,15 @@ def test_a_noisy_wall_becomes_flat(scene: Scene) -> None:
     assert np.ptp(1 / wall.vertices[band, 2]) < 0.2 * np.ptp(1 / before.vertices[band, 2])
 
 
-def test_ground_and_walls_are_flattened_unless_that_is_declined(scene: Scene) -> None:
+def test_ground_and_walls_are_flattened_unless_that_is_declined_or_they_were_measured(scene: Scene) -> None:
     def wall(of: Scene) -> Mesh:
         return next(mesh for mesh in _fused(of).layered.meshes if mesh.name == "Wall")
 
     declined = replace(scene, settings=scene.settings.changed(declined_plan="fusion.plane.1"))
     assert np.array_equal(wall(declined).vertices, scene.meshes[0].vertices)
     assert not np.array_equal(wall(scene).vertices, scene.meshes[0].vertices)
+    given = replace(scene, depth=replace(scene.depth, model="file", scale="metric"))
+    assert np.array_equal(wall(given).vertices, scene.meshes[0].vertices)
 
 
 @settings(max_examples=25)
