@@ -9,8 +9,10 @@ A real photo (scikit-image's coffee unless ``--photo`` names another) is resampl
 each size runs in a process of its own. Before the clock starts a tiny photo goes through the same stages, so that
 imports and compilation are counted once, in the row "start", and not in the stages.
 
-Step 3 is timed as the web app runs it: from the kept stages of step 2 to the last file of the step. In brackets:
-processor seconds, of all threads; on a machine that others use they say more than the clock.
+Steps 3 and 4 are timed as the web app runs them: from the kept stages of the step before to the last file of the step.
+The row "command" is `diorama make PHOTO -o scene.glb`, all four steps by the local advisor in a process of its own,
+imports included. In brackets: processor seconds, of all threads; on a machine that others use they say more than the
+clock.
 
 Memory is resident memory at its peak while the stage ran, the interpreter and libraries included; where the system
 can't reset that figure (all but Linux) it is the highest one until the stage's end. Geometry is worked on at the
@@ -133,7 +135,28 @@ def run_one(photo: Path) -> Measured:
         )
         meter.measure("files", lambda: outputs.make(enhanced, folder / "files", lambda _share: None, original))
         meter.total("step 3", ("kept stages", *then, "files"))
+        last, kept_too, files = STEP_STAGES["final"], "kept stages of step 3", "files of step 4"
+        final = make(photo, fetch=False, progress=meter.follow(last, kept_too), checkpoints=kept)
+        meter.measure(files, lambda: outputs.make(final, folder / "final files", lambda _share: None, enhanced))
+        meter.total("step 4", (kept_too, *last, files))
     return {"start": start, **meter.rows}
+
+
+def run_command(photo: Path) -> tuple[float, float, float]:
+    """All four steps by the command, in a process of its own: seconds, processor seconds, MiB."""
+    import resource
+
+    def used() -> float:
+        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return spent.ru_utime + spent.ru_stime
+
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "diorama", "make", str(photo), "-o", f"{folder}/scene.glb", "--offline"]
+        start, before = time.perf_counter(), used()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds = time.perf_counter() - start
+    unit = 1 << 20 if sys.platform == "darwin" else 1024
+    return seconds, used() - before, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
 
 
 def _tiny() -> np.ndarray[Any, Any]:
@@ -198,7 +221,8 @@ def main() -> int:
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(run_one(options.one)))
+        command = run_command(options.one)  # first: no other child has run whose memory would count
+        print(json.dumps({**run_one(options.one), "command": command}))
         return 0
     columns: dict[str, Measured] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from diorama.errors import InputError
 from diorama.render import render
 from diorama.settings import Settings
 from diorama.synthesis.planes import fit
+from diorama.synthesis.relax import relaxed
 from diorama.synthesis.solid import solid
 from diorama.types import Camera, Layered, Mesh, PointCloud, Rebuilt, Scene
 from scenes import final_scene, layered_scene, tiny_scene
@@ -89,13 +90,15 @@ def test_a_noisy_wall_becomes_flat(scene: Scene) -> None:
     assert np.ptp(1 / wall.vertices[band, 2]) < 0.2 * np.ptp(1 / before.vertices[band, 2])
 
 
-def test_ground_and_walls_are_flattened_unless_that_is_declined(scene: Scene) -> None:
+def test_ground_and_walls_are_flattened_unless_that_is_declined_or_they_were_measured(scene: Scene) -> None:
     def wall(of: Scene) -> Mesh:
         return next(mesh for mesh in _fused(of).layered.meshes if mesh.name == "Wall")
 
     declined = replace(scene, settings=scene.settings.changed(declined_plan="fusion.plane.1"))
     assert np.array_equal(wall(declined).vertices, scene.meshes[0].vertices)
     assert not np.array_equal(wall(scene).vertices, scene.meshes[0].vertices)
+    given = replace(scene, depth=replace(scene.depth, model="file", scale="metric"))
+    assert np.array_equal(wall(given).vertices, scene.meshes[0].vertices)
 
 
 @settings(max_examples=25)
@@ -287,3 +290,24 @@ def _grid_mesh(points: PointCloud, keep: np.ndarray, name: str, segment: int) ->
         name,
         segment=segment,
     )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.05, 1), st.integers(0, 9))
+def test_smoothing_moves_what_is_seen_along_its_rays(amount: float, seed: int) -> None:
+    scene = layered_scene(48, 32, seed=seed)
+    layered = _rebuilt(scene).layered
+    points, found = relaxed(scene.points, scene.cuts, layered, amount)
+    assert not np.array_equal(points.z, scene.points.z)
+    assert (points.z > 0).all()
+    for before, after in zip(layered.meshes, found.meshes, strict=True):
+        assert np.abs(_pixels(before, scene.points.camera) - _pixels(after, scene.points.camera)).max() < 1e-3
+        assert np.array_equal(before.faces, after.faces)
+    again = relaxed(scene.points, scene.cuts, layered, amount)[1]
+    assert all(np.array_equal(a.vertices, b.vertices) for a, b in zip(found.meshes, again.meshes, strict=True))
+
+
+def test_without_smoothing_no_vertex_moves(scene: Scene) -> None:
+    points, found = relaxed(scene.points, scene.cuts, _rebuilt(scene).layered, 0)
+    assert np.array_equal(points.z, scene.points.z)
+    assert all(np.array_equal(a.vertices, b.vertices) for a, b in zip(scene.meshes, found.meshes, strict=True))

@@ -50,7 +50,8 @@ def tune(
 
 
 def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str, str, tuple[str, ...]]:
-    """Bring the enhanced scene to the tuned parameters: moved in space where that is all, else cut and layered anew."""
+    """Bring the enhanced scene to the tuned parameters: moved in space and smoothed where that is all, else cut and
+    layered anew."""
     from diorama import optimize
 
     again = [
@@ -58,7 +59,7 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
         for name in ("cut_threshold", "smoothing", "camera_travel")
         if getattr(tuning, name) != getattr(scene.settings, name)
     ]
-    if again:
+    if again and again != ["smoothing"]:
         changes = {name: getattr(tuning, name) for name in again}
         # The points are smooth already, as far as the user set it: not twice.
         settings = scene.settings.changed(**{"smoothing": 0.0, **changes})
@@ -68,7 +69,13 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     points = optimize.moved_points(scene.points, tuning)
     meshes = tuple(optimize.moved_mesh(mesh, scene.points.camera, tuning) for mesh in scene.meshes)
     reason = "what step 3 made, as it was" if points is scene.points else "step 3's surfaces, moved in space"
-    return Rebuilt(points, scene.cuts, Layered(scene.atlas, meshes, scene.imagined)), "projective", reason, ()
+    layered = Layered(scene.atlas, meshes, scene.imagined)
+    if tuning.smoothing > scene.settings.smoothing:
+        from diorama.synthesis.relax import relaxed
+
+        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing)
+        reason = "step 3's surfaces, smoothed where they are"
+    return Rebuilt(points, scene.cuts, layered), "projective", reason, ()
 
 
 def texture(

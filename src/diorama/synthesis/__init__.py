@@ -34,7 +34,10 @@ from diorama.synthesis.solid import solid
 from diorama.types import Final, Layered, PointCloud, Rebuilt, Scene, Segments
 
 FLAT_KINDS = ("ground", "wall")
-"""Segments of these kinds were found by plane fits; they are flattened unless that is declined."""
+"""Segments of these kinds were found by plane fits; they are flattened unless that is declined or their depth was
+given in metres, by the user's file or the phone's: then they are as flat as they were measured."""
+
+GIVEN = ("file", "embedded")
 
 
 def fuse(
@@ -68,7 +71,8 @@ def fuse(
     pieces = Pieces(rebuilt.layered.meshes, points.camera, travel / near_inverse_depth(points), jump)
     planes = [item for item in plan.fusion if item.action == "plane"]
     flat = {segment: item for item in planes for segment in item.segments}
-    for segment in _flat_by_kind(segments, settings, flat.keys()):
+    measured = scene.depth.model in GIVEN and scene.depth.scale == "metric"
+    for segment in [] if measured else _flat_by_kind(segments, settings, flat.keys()):
         flatten(pieces, points, segments, segment, 1.0)
     doing: dict[str, Callable[[FusionAdvice], Outcome]] = {
         "plane": lambda item: _plane(item, pieces, points, segments),
