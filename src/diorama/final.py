@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.settings import Settings
@@ -20,11 +20,11 @@ from diorama.types import Bool, Final, Layered, PointCloud, Progress, Rebuilt, S
 if TYPE_CHECKING:
     from diorama.texture.generate import Painter
 
-Said: TypeAlias = tuple[str, str, tuple[str, ...]]
-"""The backend that ran, why, and warnings."""
-
 Layers = Callable[[PointCloud, Settings], Rebuilt]
 """Makes cuts and layers anew."""
+
+MEASURED = 0.001
+"""Share of the near inverse depth by which depth in metres may be smoothed: it was measured, and better than that."""
 
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
@@ -73,7 +73,9 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     if tuning.smoothing > scene.settings.smoothing:
         from diorama.synthesis.relax import relaxed
 
-        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing)
+        most = MEASURED if scene.depth.scale == "metric" else None
+
+        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing, most)
         reason = "step 3's surfaces, smoothed where they are"
     return Rebuilt(points, scene.cuts, layered), "projective", reason, ()
 
