@@ -49,6 +49,7 @@ MODULES = {
     "httpx": "httpx",
     "typer": "typer",
     "rich": "rich",
+    "openai": "openai",
     "fastapi": "fastapi",
     "uvicorn": "uvicorn",
     "python-multipart": "python_multipart",
@@ -59,7 +60,6 @@ MODULES = {
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
-    "openai": ("openai", "an advisor that asks GPT-4 or another server"),
 }
 """Extra -> the module that shows it, and what it is for."""
 

@@ -117,9 +117,7 @@ def ready() -> Service:
 
     service = described()
     if importlib.util.find_spec("openai") is None:
-        raise ModelError(
-            "The openai package is not installed.", hint="Install it with: pip install 'diorama-3d[openai]'."
-        )
+        raise ModelError("The openai package is not installed.", hint="Install it with: pip install openai.")
     if weights.is_offline() and not _is_here(service):
         raise ModelError(
             f"Diorama is offline, so {service.host} is not asked.", hint="Leave --offline and DIORAMA_OFFLINE out."
