@@ -42,6 +42,7 @@ MODULES = {
     "numba": "numba",
     "fast-simplification": "fast_simplification",
     "scikit-image": "skimage",
+    "scipy": "scipy.optimize",
     "tifffile": "tifffile",
     "pydantic": "pydantic",
     "platformdirs": "platformdirs",
