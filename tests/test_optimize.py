@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -118,6 +119,15 @@ def test_a_flat_depth_and_a_tiny_scene_stay_as_they_are() -> None:
     found = tuned(scene)
     assert (found.gain, found.offset, found.fov) == (1, 0, scene.points.camera.fov_x)
     assert "nearly the same" in found.reason
+    few = replace(tiny, points=replace(tiny.points, camera=replace(tiny.points.camera, source="assumed")))
+    assert "too small" in tuned(few).reason
+
+
+def test_whatever_knows_the_lens_locks_it() -> None:
+    for source in get_args(FocalSource):
+        points = tiny_scene().points
+        scene = replace(tiny_scene(), points=replace(points, camera=replace(points.camera, source=source)))
+        assert ("fov" in optimize.locks(scene)) == (source not in ("assumed", "optimized")), source
 
 
 @settings(max_examples=40, deadline=None)

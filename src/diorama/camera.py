@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-FocalSource = Literal["calibration", "exif", "model", "user", "assumed"]
+FocalSource = Literal["calibration", "exif", "model", "user", "assumed", "optimized"]
 
 ASSUMED_FOV_DEGREES = 55.0
 """Diagonal-independent guess for the long side: a phone's main camera (26 mm equivalent) sees 69 degrees, a 35 mm
@@ -52,7 +52,7 @@ class Camera:
         return Camera(self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height, self.source)
 
     def with_fov(self, degrees: float) -> Camera:
-        """The same picture under another horizontal field of view; itself, where that is what it has."""
+        """The same picture under a horizontal field of view that optimising found; itself, where it has that one."""
         if abs(degrees - self.fov_x) < 1e-9:
             return self
         left, right = self.cx, self.width - self.cx
@@ -60,7 +60,7 @@ class Camera:
         tangent = math.tan(math.radians(degrees))
         root = math.sqrt((left + right) ** 2 + 4 * tangent**2 * left * right)
         focal = (left + right + math.copysign(root, tangent)) / (2 * tangent)
-        return replace(self, fx=focal, fy=focal * self.fy / self.fx)
+        return replace(self, fx=focal, fy=focal * self.fy / self.fx, source="optimized")
 
     @property
     def fov_x(self) -> float:

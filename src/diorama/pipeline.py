@@ -279,6 +279,7 @@ def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str,
         "exif": "focal length from the photo's EXIF data",
         "user": "focal length as given",
         "model": "focal length from the depth model",
+        "optimized": "focal length as an earlier scene's optimisation found it",
         "assumed": "no focal length in the photo: the depth model gives one, or one is assumed",
     }[camera.source]
     return full.fitted(settings.texture_size), "pillow", reason, full.warnings

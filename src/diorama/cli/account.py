@@ -148,6 +148,7 @@ def _triangles(scene: Scene) -> int:
 
 _SOURCES = {
     "calibration": "from the phone's calibration",
+    "optimized": "found by optimising",
     "exif": "from EXIF",
     "user": "as given",
     "model": "from the depth model",

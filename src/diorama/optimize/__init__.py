@@ -46,12 +46,16 @@ map's, a hill's or a face's. Then they say nothing."""
 FLAT = 0.03
 """Share of the near inverse depth over which a scene's depth must vary for its angles to say anything."""
 
+SMALLEST = 320
+"""Pixels of the photo's long side below which its edges are too few and too short to tell a lens by."""
+
 EYE_HEIGHT = 1.6
 """Metres over the ground at which people hold cameras."""
 
 _FIXED_BY = {
     "user": "you gave it",
     "exif": "the photo's EXIF data give it",
+    "calibration": "the phone's calibration gives it",
     "model": "the depth model gives it",
 }
 
@@ -124,6 +128,8 @@ def _angles(
     seen = small.inverse[small.usable]
     if seen.size < 100 or 1 - float(np.percentile(seen, 1)) < FLAT:
         return start, "The depth is nearly the same everywhere: there is nothing to choose parameters by."
+    if max(scene.photo.width, scene.photo.height) < SMALLEST:
+        return start, "The picture is too small to tell its field of view, so the parameters stay as they were."
     evidence = _evidence(scene, small, advice, plan, free)
     progress(0.3)
     if len(evidence.planes) + (len(evidence.edges) >= 4) == 0 and len(evidence.focal) + len(evidence.reach) < 3:

@@ -66,7 +66,7 @@ class CameraOut(BaseModel):
     width: int
     height: int
     fov_x: float = Field(description="Horizontal field of view in degrees.")
-    source: Literal["calibration", "exif", "model", "user", "assumed"]
+    source: Literal["calibration", "exif", "model", "user", "assumed", "optimized"]
 
 
 class FileOut(BaseModel):

@@ -233,6 +233,7 @@ export const S = {
     fov: (degrees, source) => `${degrees}° wide, ${source}`,
     source: {
       calibration: "from the phone's calibration",
+      optimized: "found by optimising",
       exif: "from the photo's EXIF data",
       model: "estimated by the model",
       user: "set by you",
