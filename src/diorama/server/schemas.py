@@ -19,10 +19,10 @@ from diorama.types import SegmentKind, Step
 JobState = Literal["queued", "running", "waiting", "done", "failed"]
 StepName = Literal["upload", "original", "enhanced", "final"]
 ModelState = Literal["available", "downloading", "missing", "failed"]
-StepState = Literal["done", "running", "waiting", "pending", "unavailable"]
+StepState = Literal["done", "running", "waiting", "pending"]
 
 ALL_STEPS: dict[Step, str] = {"original": "Original 3D", "enhanced": "AI-enhanced 3D", "final": "Final 3D"}
-"""Steps that are made, with their labels; those that `pipeline.STEPS` lacks are not part of this version."""
+"""The steps that are made, with their labels."""
 
 
 class StepOut(BaseModel):
@@ -341,9 +341,7 @@ def _steps(job: Job) -> list[StepOut]:
     for name, label in ALL_STEPS.items():
         state: StepState = "pending"
         note = ""
-        if name not in STEPS:
-            state, note = "unavailable", "Not part of this version yet."
-        elif name in job.validated:
+        if name in job.validated:
             state, note = "done", "Validated."
         elif name == job.step and job.state == "running":
             state = "running"
