@@ -63,6 +63,7 @@ FAMILIES = {
         "photo",
     ),
     **dict.fromkeys(["atlas", "corners", "frame_lines", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
+    **dict.fromkeys(["render", "raster"], "view"),
     **dict.fromkeys(["records", "stage_files", "bundle", "export"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from diorama.cuts import clean, find_cuts
 from diorama.errors import PhotoError
 from diorama.mesh import triangulate
-from diorama.render import SAMPLES, _rasterise
+from diorama.raster import SAMPLES, rasterise
 from diorama.settings import Settings
 from diorama.types import Bool, Mesh, PointCloud
 from grids import cloud, plane, seeds, sizes, steps
@@ -25,7 +25,8 @@ def numbers(mesh: Mesh, points: PointCloud) -> np.ndarray:
     screen = np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy, 1 / z], axis=1)
     shape = (camera.height * SAMPLES, camera.width * SAMPLES)
     inverse, number = np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
-    _rasterise(screen, mesh.faces, SAMPLES, 0, shape[0], inverse, number)
+    listed = np.arange(len(mesh.faces), dtype=np.int32)
+    rasterise(screen, mesh.faces, listed, 0, inverse, number, np.zeros(len(listed), np.bool_))
     blocks = number.reshape(camera.height, SAMPLES, camera.width, SAMPLES).swapaxes(1, 2)
     return blocks.reshape(camera.height, camera.width, SAMPLES**2)
 
