@@ -1,7 +1,8 @@
-"""The depth network that comes with Diorama: 2 million parameters, trained for it (see NOTICE)."""
+"""The depth networks that come with Diorama: one of 2 million parameters, trained for it, and a second opinion."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,24 +27,41 @@ DETAIL_SIGMA = 0.025  # of the long side
 _MULTIPLE = 32  # the network halves the picture five times
 
 
+@dataclass(frozen=True)
+class Networks:
+    """ONNX files that share a contract: `image` (1, 3, H, W), 0..1, sides multiples of 32 -> `inverse_depth`."""
+
+    own: Path
+
+
 @cache
+def shipped() -> Networks:
+    """The files in the package."""
+    return Networks(Path(str(resources.files("diorama.depth") / FILE)))
+
+
 def path() -> Path:
     """The network's file in the package."""
-    return Path(str(resources.files("diorama.depth") / FILE))
+    return shipped().own
 
 
-def predict(rgb: UInt8) -> Float32:
+def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; h x w is about 640 px long.
+
+    Args:
+        rgb: the picture.
+        networks: other files than the package's, which training and benchmarks compare.
 
     Raises:
         ModelError: the network can't be loaded or fails.
     """
     import cv2
 
-    answers = [_answer(rgb, side) for side in SIDES]
+    used = networks or shipped()
+    answers = [answer(rgb, side, used.own) for side in SIDES]
     finest = answers[-1]
     size = (finest.shape[1], finest.shape[0])
-    mean = np.mean([cv2.resize(answer, size, interpolation=cv2.INTER_CUBIC) for answer in answers], axis=0)
+    mean = np.mean([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in answers], axis=0)
     difference = finest - mean
     detail = difference - cv2.GaussianBlur(difference, (0, 0), DETAIL_SIGMA * max(size))
     return np.ascontiguousarray(mean + np.float32(DETAIL) * detail, np.float32)
@@ -56,7 +74,12 @@ def input_size(width: int, height: int, long_side: int) -> tuple[int, int]:
     return across, down
 
 
-def _answer(rgb: UInt8, long_side: int) -> Float32:
+def answer(rgb: UInt8, long_side: int, network: Path) -> Float32:
+    """One network's answer (h, w) to the picture at one size.
+
+    Raises:
+        ModelError: the network can't be loaded or fails.
+    """
     width, height = input_size(rgb.shape[1], rgb.shape[0], long_side)
-    answer = onnx.run(path(), {"image": onnx.tensor(rgb, width, height)}, "inverse_depth")
-    return onnx.flat(answer, path())
+    found = onnx.run(network, {"image": onnx.tensor(rgb, width, height)}, "inverse_depth")
+    return onnx.flat(found, network)

@@ -1,0 +1,125 @@
+"""How the depth network is made: losses, labels, batches, the exported file, and all of it once, small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diorama.depth import bundled
+
+pytestmark = pytest.mark.needs("transformers")  # PyTorch is what is meant; it comes with the same extra
+
+
+def smooth(seed: int, height: int = 64, width: int = 96) -> np.ndarray:
+    """(H, W), 0..1, with a step."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    values = sum(rng.normal() * np.sin(6 * (x * rng.normal() + y * rng.normal()) + rng.normal()) for _ in range(4))
+    values = values + (x > rng.uniform(0.2, 0.6))
+    return ((values - values.min()) / np.ptp(values)).astype(np.float32)
+
+
+@given(seed=st.integers(0, 100), scale=st.floats(0.1, 30), shift=st.floats(-5, 5))
+@settings(max_examples=15, deadline=None)
+def test_the_loss_is_blind_to_scale_and_shift_and_least_at_the_truth(seed: int, scale: float, shift: float) -> None:
+    import torch
+
+    from training import losses
+
+    def loss(values: np.ndarray) -> float:
+        torch.manual_seed(0)  # of the pairs
+        return float(losses.loss(torch.from_numpy(values[None]), truth, torch.ones(1)))
+
+    truth = torch.from_numpy(smooth(seed)[None])
+    other = 0.7 * smooth(seed) + 0.3 * smooth(seed + 1)
+    assert loss(np.float32(scale) * other + np.float32(shift)) == pytest.approx(loss(other), rel=2e-3)
+    assert loss(smooth(seed)) < loss(other) < loss(1 - smooth(seed))
+
+
+@given(step=st.floats(1e-4, 10), zero=st.integers(0, 255), seed=st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_weights_of_256_levels_are_found_out_and_come_back_exactly(step: float, zero: int, seed: int) -> None:
+    from training import export
+
+    numbers = np.random.default_rng(seed).integers(0, 256, 900)
+    values = ((numbers - zero) * np.float64(step)).astype(np.float32)
+    found = export.exact_steps(values)
+    assert found is not None
+    back = (found[0].astype(np.float32) - found[2]) * found[1]
+    assert np.abs(back - values).max() < 1e-5 * np.abs(values).max()
+    assert export.exact_steps(np.random.default_rng(seed).normal(size=900).astype(np.float32)) is None
+
+
+def test_an_exported_network_says_what_it_said_at_any_size(tmp_path: Path) -> None:
+    import torch
+
+    from training import export
+    from training.network import DepthNet
+
+    torch.manual_seed(0)
+    net = DepthNet().eval()
+    size = export.write(net, tmp_path / "a.onnx")
+    assert size == (tmp_path / "a.onnx").stat().st_size < 4.6e6
+    rng = np.random.default_rng(0)
+    for height, width in ((64, 96), (96, 32)):
+        rgb = rng.integers(0, 255, (height, width, 3), np.uint8)
+        with torch.no_grad():
+            own = net(torch.from_numpy(rgb.transpose(2, 0, 1)[None].copy()).float() / 255)[0].numpy()
+        answer = bundled.answer(rgb, max(height, width), tmp_path / "a.onnx")
+        assert answer.shape == own.shape
+        assert np.abs(answer - own).max() < 0.02 * own.std() + 1e-3
+
+
+def test_only_version_0_is_taken_for_version_0(tmp_path: Path) -> None:
+    from training import export
+    from training.network import DepthNet, load_version_0
+
+    export.write(DepthNet(), tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="isn't version 0"):
+        load_version_0(DepthNet(), tmp_path / "other.onnx")
+
+
+def test_a_label_is_what_teachers_agree_on() -> None:
+    from training import labels
+
+    truth = smooth(3, 96, 128)
+
+    class Moody:
+        """Right, but in another scale and shift at each view, and noisy."""
+
+        def __init__(self, seed: int):
+            self.rng = np.random.default_rng(seed)
+
+        def __call__(self, rgb: np.ndarray, _long_side: int) -> np.ndarray:
+            seen = rgb[..., 0].astype(np.float32) / 255
+            noisy = seen + self.rng.normal(0, 0.1, seen.shape)
+            return (self.rng.uniform(0.5, 2) * noisy + self.rng.normal()).astype(np.float32)
+
+    rgb = np.repeat(np.rint(255 * truth)[..., None], 3, axis=2).astype(np.uint8)
+    found = labels.label(rgb, [Moody(0), Moody(1)], 12, np.random.default_rng(0))  # type: ignore[list-item]
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert np.corrcoef(found.ravel(), truth.ravel())[0, 1] > 0.99
+
+
+def test_batches_hold_the_asked_share_of_photos_and_cuts_keep_picture_and_depth_together() -> None:
+    from training import batches
+
+    scenes = batches.Scenes(4)
+    rgb = np.repeat(np.rint(255 * smooth(0))[..., None], 3, axis=2).astype(np.uint8)
+    scenes.examples = [batches.example(rgb, smooth(0))]
+    stream = batches.batches(scenes, [batches.example(rgb, smooth(0))], [(64, 96), (96, 64)], 8 * 64 * 96, 0.5, 0)
+    for _ in range(4):
+        pictures, inverse, exact = next(stream)
+        assert pictures.shape == (8, 3, *inverse.shape[1:])
+        assert inverse.shape[1:] in {(64, 96), (96, 64)}
+        assert exact.sum() in {4, 5, 3}
+        assert 0 <= pictures.min() <= pictures.max() <= 1
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        cut = batches.crop(scenes.examples[0], 64, 96, rng, 0.5)
+        assert np.abs(cut.rgb[..., 0] / 255 - cut.inverse * np.float32(np.percentile(smooth(0), 98))).mean() < 0.03
