@@ -101,7 +101,8 @@ def test_make_reports_as_json(coffee: Path, tmp_path: Path) -> None:
     ).json
     assert report["photo"]["name"] == "coffee.png"
     assert report["step"] == "original"
-    assert report["files"] == [{"path": str(out), "label": "3D scene (GLB)", "bytes": out.stat().st_size}]
+    made = {"path": str(out), "label": "3D scene (GLB)", "bytes": out.stat().st_size, "notes": []}
+    assert report["files"] == [made]
     assert report["camera"]["source"] == "user"
     assert report["camera"]["fov_x"] == pytest.approx(60)
     assert report["units"] == "relative"
@@ -582,6 +583,41 @@ def test_serve_refuses_the_open_network(tmp_path: Path) -> None:
     result = diorama("serve", "--host", "0.0.0.0", "--port", "0", "--data", tmp_path)
     assert result.code == 6
     assert diorama("serve", "--port", "99999").code == 2
+
+
+# ---- export ----------------------------------------------------------------------------------------------------
+
+
+def test_export_writes_a_kept_scene_in_other_formats(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = diorama("export", scene, "--to", "glb", "--to", "exr")
+    assert result.code == 0, result.err
+    assert (tmp_path / "coffee.glb").read_bytes()[:4] == b"glTF"
+    assert (tmp_path / "coffee.exr").exists()
+    report = diorama("export", scene, "-o", tmp_path / "mesh.ply", "--json").json
+    assert [file["label"] for file in report["files"]] == ["Mesh (PLY)"]
+    assert report["step"] == "original"
+    assert diorama("export", scene, "--to", "ply", "-o", tmp_path / "mesh.data").code == 0
+    assert (tmp_path / "mesh.data").read_bytes() == (tmp_path / "mesh.ply").read_bytes()
+
+
+def test_export_says_what_it_lacks(scene: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.glb"
+    for words, said in (
+        ([], "isn't said what to make"),
+        (["--to", "dwg"], "no format named 'dwg'"),
+        (["--to", "glb", "--to", "ply", "-o", out], "which belongs to which"),
+        (["-o", tmp_path / "a.coco.json"], "no segments"),
+    ):
+        result = diorama("export", scene, *words)
+        assert result.code == 2
+        assert said in " ".join(result.err.split())
+    assert diorama("make", scene, "-o", tmp_path / "b.glb").code == 2
+    assert diorama("export", scene, "-o", out).code == 0
+    refused = diorama("export", out, "-o", tmp_path / "c.ply")
+    assert (refused.code, "is a GLB" in refused.err) == (2, True)
 
 
 # ---- errors, help, version -------------------------------------------------------------------------------------

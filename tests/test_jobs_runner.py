@@ -250,7 +250,7 @@ def test_an_outcome_that_can_not_be_written_leaves_the_claim(place: Workplace, m
     job = place.store.claim(runner.owner.name)
     assert job is not None
     monkeypatch.setattr(slot, "_attend", _refuse)
-    slot._work(job, claim_of(job))
+    slot._work(runner.task(job, claim_of(job)))
     assert slot.claim is None
     assert place.store.get(job_id).state == "running"
     runner.beat()
@@ -264,7 +264,7 @@ def _refuse(*_args: object) -> None:
 def test_a_store_that_refuses_does_not_end_the_slots(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     runner = Runner(place.store, place.data, slots=1)
     monkeypatch.setattr(Store, "claim", _refuse)
-    assert Slot(runner, 0)._claim() is None
+    assert Slot(runner, 0)._take() is None
 
 
 def test_cancelling_what_is_not_worked_on_does_nothing(place: Workplace) -> None:

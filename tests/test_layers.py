@@ -29,6 +29,7 @@ FOUNDATION = [
     "corrections",
     "advice",
     "types",
+    "products",
     "download",
     "weights",
     "networks",
@@ -39,7 +40,7 @@ FOUNDATION = [
 
 STAGES = 1
 ABOVE = {
-    **{"optimize": 2, "enhanced": 3, "final": 3, "pipeline": 4},
+    **{"optimize": 2, "enhanced": 3, "final": 3, "export": 3, "pipeline": 4},
     **{"jobs": 5, "server": 6, "doctor": 6, "cli": 7, "__main__": 8, "__init__": 8},
 }
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""
@@ -64,15 +65,12 @@ FAMILIES = {
     ),
     **dict.fromkeys(["atlas", "corners", "frame_lines", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
     **dict.fromkeys(["render", "raster"], "view"),
-    **dict.fromkeys(["records", "stage_files", "bundle", "export"], "files"),
+    **dict.fromkeys(["records", "stage_files", "bundle"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""
 
 FRONT_DOOR = {("types", "export"), ("types", "bundle")}
 """`Scene.save` and `Scene.load`, which import inside the method: a scene that can't be saved is no use."""
-
-MAKERS = {("export", "segment")}
-"""What a stage's own records look like to others is made beside it (`segment.coco`); `export` puts it into files."""
 
 HEAVY = {
     *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile", "fast_simplification"),
@@ -119,7 +117,7 @@ def _imported(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _may_import(unit: str, other: str) -> bool:
-    if FAMILIES.get(unit, unit) == FAMILIES.get(other, other) or (unit, other) in FRONT_DOOR | MAKERS:
+    if FAMILIES.get(unit, unit) == FAMILIES.get(other, other) or (unit, other) in FRONT_DOOR:
         return True
     if unit in FOUNDATION:
         return other in FOUNDATION[: FOUNDATION.index(unit)]
@@ -154,6 +152,8 @@ def test_imports_go_one_direction() -> None:
         ("server", "jobs", True),
         ("server", "cli", False),
         ("export", "bundle", True),
+        ("export", "render", True),
+        ("optimize", "export", False),
         ("types", "mesh", False),
         ("render", "__init__", False),
     ],
@@ -168,7 +168,9 @@ def test_the_front_door_opens_late() -> None:
     assert not early & {other for _, other in FRONT_DOOR}
 
 
-@pytest.mark.parametrize("module", ["diorama", "diorama.types", "diorama.errors", "diorama.pipeline"])
+@pytest.mark.parametrize(
+    "module", ["diorama", "diorama.types", "diorama.errors", "diorama.products", "diorama.pipeline"]
+)
 def test_nothing_heavy_is_imported_early(module: str) -> None:
     code = f"import sys, {module}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

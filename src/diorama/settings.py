@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
@@ -200,20 +200,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: a name is unknown or a value outside its range; the sentence names both.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
-            name = ".".join(str(part) for part in first["loc"]) or "settings"
-            if first["type"] == "extra_forbidden":
-                raise SettingsError(
-                    f"There is no setting named '{name}'.", hint=f"The settings are: {', '.join(cls.model_fields)}."
-                ) from None
-            given = repr(first["input"])[:60]
-            raise SettingsError(
-                f"Setting '{name}' can't be {given}: {first['msg'][0].lower()}{first['msg'][1:]}.",
-                hint=_range_hint(name),
-            ) from None
+        return parsed(cls, values)
 
     @classmethod
     def from_file(cls, path: Path) -> Settings:
@@ -266,8 +253,38 @@ def _extra(field: FieldInfo) -> dict[str, Any]:
     return dict(extra)
 
 
-def _range_hint(name: str) -> str:
-    schema = Settings.model_json_schema()["properties"].get(name.split(".")[0])
+M = TypeVar("M", bound=BaseModel)
+
+
+def parsed(model: type[M], values: Mapping[str, Any], noun: str = "setting") -> M:
+    """A model of these names and values.
+
+    Args:
+        noun: what a value is called in the sentences.
+
+    Raises:
+        SettingsError: a name is unknown or a value outside its range; the sentence names both.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or f"{noun}s"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(model.model_fields)
+            raise SettingsError(
+                f"There is no {noun} named '{name}'.",
+                hint=f"The {noun}s are: {known}." if known else f"It takes no {noun}s.",
+            ) from None
+        given = repr(first["input"])[:60]
+        raise SettingsError(
+            f"{noun.capitalize()} '{name}' can't be {given}: {first['msg'][0].lower()}{first['msg'][1:]}.",
+            hint=_range_hint(model, name),
+        ) from None
+
+
+def _range_hint(model: type[BaseModel], name: str) -> str:
+    schema = model.model_json_schema()["properties"].get(name.split(".")[0])
     if schema is None:
         return "See `diorama make --help` for the settings and their ranges."
     parts = {part: value for option in [schema, *schema.get("anyOf", [])] for part, value in option.items()}

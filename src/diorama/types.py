@@ -335,16 +335,23 @@ class Scene:
         """``metric`` (the depth's own unit) or ``relative`` (the nearest point at about 1)."""
         return self.depth.scale
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, **options: Any) -> tuple[str, ...]:
         """Write the scene to a file whose ending says the format: ``.glb``, ``.diorama``, ... (`export.FORMATS`).
 
+        Args:
+            options: the format's own, such as `max_mb=0.5` of ``.glb``.
+
+        Returns:
+            Sentences: what a person should know of the file.
+
         Raises:
-            FormatError: the ending names no format.
+            FormatError: the ending names no format, or one that this scene or installation can't give.
+            SettingsError: an option is unknown or its value out of range.
             StorageError: the disk is full or refuses.
         """
         from diorama import export
 
-        export.save(self, path)
+        return export.save(self, path, **options)
 
     @classmethod
     def load(cls, path: str | Path) -> Scene:

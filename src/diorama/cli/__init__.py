@@ -1,4 +1,4 @@
-"""The command ``diorama``: make, depth, view, models, doctor, serve.
+"""The command ``diorama``: make, export, depth, view, models, doctor, serve.
 
 Stages are imported inside the commands, so that ``diorama --help`` answers at once.
 """
@@ -12,19 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama import __version__
-from diorama.cli import account, doctor
+from diorama.cli import account, doctor, export
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
 from diorama.cli.options import command
 from diorama.cli.talk import Talk
-from diorama.errors import FormatError, InputError, SettingsError, StorageError, WeightsMissingError
+from diorama.errors import FormatError, SettingsError, WeightsMissingError
+from diorama.products import FORMATS, PRODUCTS
 from diorama.settings import STAGE_NAMES, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from diorama.export import Format
     from diorama.types import Correction
 
 MAX_VIEW_PIXELS = 100_000_000
@@ -39,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(models_app)
 doctor.register(app)
+export.register(app)
 
 PhotoArgument = Annotated[
     Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, HEIC, AVIF, WebP, BMP, TIFF or GIF.", show_default=False)
@@ -72,7 +71,7 @@ def _main(
 # ---- make ------------------------------------------------------------------------------------------------------
 
 
-@command(app, tunes=STAGE_NAMES)
+@command(app, tunes=STAGE_NAMES, makes=PRODUCTS.values())
 def make(
     photo: PhotoArgument,
     output: Annotated[
@@ -83,15 +82,14 @@ def make(
             metavar="OUT",
             show_default=False,
             help=(
-                "File to write; its ending says the format: .glb, .diorama (the whole scene, to go on with), "
-                ".obj.zip, .ply (mesh), .points.ply, .depth.png, .npy, .npz, .pfm, .exr (depth), .normals.png, "
-                ".coco.json (segments) or .annotated.png "
-                "(segments drawn on the photo). May be given several times."
+                f"File to write; its ending says the format: {', '.join(FORMATS)}. "
+                ".diorama is the whole scene, to go on with. May be given several times."
             ),
         ),
     ],
     talk: Talk,
     settings: Settings,
+    options: dict[str, Any],
     until: Annotated[
         str | None,
         typer.Option(
@@ -105,36 +103,29 @@ def make(
     accept_licence: AcceptLicence = False,
 ) -> None:
     """Make a 3D scene from a photo."""
-    from diorama import export, pipeline, weights
+    from diorama import pipeline, weights
 
     _accept(accept_licence)
     strokes = _strokes(corrections)
     step = _step(until)
-    formats = [export.format_of(path) for path in output]
+    planned = export.plan(output, options)
     fetch = not weights.is_offline()
-    if step == "original":
-        _check_no_segments(output, formats)
-    else:
+    export.check_step(planned, step or "final")
+    if step != "original":
         _check_inpainter(settings.inpaint, fetch)
         account.announce_advisor(talk, settings)
-    _check_outputs(output, [photo, Path(settings.depth), *([corrections] if corrections else [])])
+    export.check_outputs(output, [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
     with talk.progress() as progress:
         scene = pipeline.make(photo, settings, until=step, fetch=fetch, progress=progress, corrections=strokes)
-        for path in output:
-            progress("files", 0.0, f"Writing {path.name}")
-            export.save(scene, path)
-        progress("files", 1.0, "Writing the files")
+        files = export.write(scene, planned, progress)
     seconds = time.perf_counter() - start
     talk.warn(scene.warnings)
-    files: list[dict[str, Any]] = [
-        {"path": str(path), "label": made.label, "bytes": path.stat().st_size}
-        for path, made in zip(output, formats, strict=True)
-    ]
     if explain:
         account.explain(talk, scene)
-    sentences = [f"{f['path']}: {f['label']}, {account.size(f['bytes'])}" for f in files]
-    talk.result(account.scene_values(scene, files, seconds), [*sentences, account.summary(scene, seconds)])
+    talk.result(
+        account.scene_values(scene, files, seconds), [*export.sentences(files), account.summary(scene, seconds)]
+    )
 
 
 def _strokes(file: Path | None) -> tuple[Correction, ...]:
@@ -166,14 +157,6 @@ def _step(until: str | None) -> Any:
     raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEPS)}.")
 
 
-def _check_no_segments(outputs: Sequence[Path], formats: Sequence[Format]) -> None:
-    for path, made in zip(outputs, formats, strict=True):
-        if made.needs_segments:
-            raise FormatError(
-                f"{path.name} needs segments, and the step 'original' has none.", hint="Leave --until original out."
-            )
-
-
 def _check_inpainter(name: str, fetch: bool) -> None:
     """Before minutes of work: could it run, once what it lacks was fetched?"""
     from diorama import inpaint
@@ -183,20 +166,6 @@ def _check_inpainter(name: str, fetch: bool) -> None:
     except WeightsMissingError:
         if not fetch:
             raise
-
-
-def _check_outputs(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Before minutes of work: can each file be written, and would it take the place of what is read?"""
-    read = {path.resolve() for path in inputs}
-    for path in outputs:
-        if not path.parent.is_dir():
-            raise StorageError(f"There is no folder {path.parent}.", hint="Make it first, or choose another folder.")
-        if path.is_dir():
-            raise StorageError(f"{path} is a folder.", hint="Give the name of a file in it.")
-        if path.resolve() in read:
-            raise InputError(f"{path} is what is being read.", hint="Choose another name for the output.")
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise InputError("The same output file is named twice.", hint="Name each file once.")
 
 
 # ---- depth -----------------------------------------------------------------------------------------------------
@@ -230,7 +199,7 @@ def depth(
     strokes = _strokes(corrections)
     if output.suffix.lower() not in DEPTH_FORMATS:
         raise FormatError(f"Depth can't be written as '{output.name}'.", hint=f"Use {', '.join(DEPTH_FORMATS)}.")
-    _check_outputs([output], [photo, Path(settings.depth), *([corrections] if corrections else [])])
+    export.check_outputs([output], [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
     with talk.progress() as progress:
         picture = photos.read(photo, settings)
@@ -300,7 +269,7 @@ def view(
     if fov is not None and not 1 <= fov <= 170:
         raise SettingsError(f"A view of {fov:g}° can't be drawn.", hint="Give --fov from 1 to 170 degrees.")
     wanted = None if size is None else _parse_size(size)
-    _check_outputs([output], [scene])
+    export.check_outputs([output], [scene])
     with talk.progress() as progress:
         progress("view", 0.0, "Drawing the view")
         picture = render(bundle.read(scene), translate=translate, rotate=rotate, size=wanted, fov=fov)

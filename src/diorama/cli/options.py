@@ -1,7 +1,7 @@
-"""Options made from `Settings`, and those that every command has.
+"""Options made from `Settings` and from the formats' own options, and those that every command has.
 
-A setting's name, type, range, unit, default and reason are written in `settings` alone; the command's help and what it
-accepts come from there.
+A setting's name, type, range, unit, default and reason are written in `settings` alone, a format's in its model of
+options; the command's help and what it accepts come from there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import enum
 import functools
 import inspect
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -20,41 +20,54 @@ from pydantic.fields import FieldInfo
 from diorama.cli.talk import Talk
 from diorama.settings import STAGE_NAMES, Settings, StageName
 
+if TYPE_CHECKING:
+    from diorama.products import Product
+
 _PANELS: dict[str, str] = {name: f"{name.capitalize()} settings" for name in STAGE_NAMES}
 _EVERYWHERE = "Everywhere"
+_FORMATS = "Options of formats"
+
+_OF_PRODUCT = "of_product_"
+"""Before the parameter's name: a setting may have the same."""
 
 Command = Callable[..., None]
 
 
 def command(
-    app: typer.Typer, *, tunes: tuple[StageName, ...] = (), name: str | None = None
+    app: typer.Typer,
+    *,
+    tunes: tuple[StageName, ...] = (),
+    makes: Collection[Product] = (),
+    name: str | None = None,
 ) -> Callable[[Command], Command]:
     """Register a function as a command.
 
-    The command gets ``--json``, ``--quiet``, ``--settings``, ``--offline``, and an option for every setting of the
-    stages in `tunes`. The function is called with what it names itself, with `talk` (a `Talk`) and, where it names it,
-    with `settings`: the settings file's values, under those of the options.
+    The command gets ``--json``, ``--quiet``, ``--settings``, ``--offline``, an option for every setting of the stages
+    in `tunes` and one for every option of the products in `makes`. The function is called with what it names itself,
+    with `talk` (a `Talk`) and, where it names them, with `settings`: the settings file's values, under those of the
+    options, and `options`: those of the products that were given, by name.
     """
 
     def register(function: Command) -> Command:
         own = inspect.signature(function, eval_str=True).parameters
-        injected = {"talk", "settings"} & set(own)
+        injected = {"talk", "settings", "options"} & set(own)
 
         @functools.wraps(function)
         def run(ctx: typer.Context, **given: Any) -> None:
             common = {option: given.pop(option) for option in ("json_", "quiet", "settings_file", "offline")}
             changes = {n: given.pop(n) for n in Settings.model_fields if n in given and n not in own}
+            options = _given({n.removeprefix(_OF_PRODUCT): given.pop(n) for n in [*given] if n.startswith(_OF_PRODUCT)})
             talk = ctx.find_root().obj = Talk(json=common["json_"], quiet=common["quiet"])
             if common["offline"]:
                 from diorama import weights
 
                 weights.set_offline(True)
             settings = _settings(common["settings_file"], changes)
-            injectable = {"talk": talk, "settings": settings}
+            injectable = {"talk": talk, "settings": settings, "options": options}
             function(**given, **{n: injectable[n] for n in injected})
 
         parameters = [p for p in own.values() if p.name not in injected]
-        parameters += [*_setting_options(tunes), *_common_options(bool(tunes))]
+        parameters += [*_setting_options(tunes), *_product_options(makes), *_common_options(bool(tunes))]
         _sign(run, parameters)
         app.command(name)(run)
         return function
@@ -74,8 +87,13 @@ def _sign(run: Command, parameters: list[inspect.Parameter]) -> None:
 def _settings(file: Path | None, changes: dict[str, Any]) -> Settings:
     """The file's values under the options that were given."""
     base = Settings.from_file(file) if file else Settings()
-    given = {n: v.value if isinstance(v, enum.Enum) else v for n, v in changes.items() if v is not None}
+    given = _given(changes)
     return base.changed(**given) if given else base
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Without what was not given."""
+    return {n: v.value if isinstance(v, enum.Enum) else v for n, v in values.items() if v is not None}
 
 
 # ---- options every command has ---------------------------------------------------------------------------------
@@ -117,6 +135,25 @@ def _setting_options(stages: tuple[StageName, ...]) -> Iterator[inspect.Paramete
         text = f"{extra['label']}. {field.description} ({_range(field, str(extra['unit']))})"
         panel = _PANELS[str(extra["stage"])]
         yield _option(name, kind | None, None, flag, panel=panel, help=text, metavar=metavar)
+
+
+def _product_options(products: Collection[Product]) -> Iterator[inspect.Parameter]:
+    """One for each name: formats that share an option mean the same by it."""
+    takers: dict[str, list[Product]] = {}
+    for product in products:
+        for name in product.options.model_fields:
+            takers.setdefault(name, []).append(product)
+    for name, of in takers.items():
+        field = of[0].options.model_fields[name]
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)  # every field is made by `products.option`
+        kind, metavar = _option_type(name, field)
+        flag = "--" + name.replace("_", "-")
+        if kind is bool:
+            flag = f"{flag}/--no-{flag[2:]}"
+        endings = ", ".join(product.ending for product in of)
+        text = f"{extra['label']}, of {endings}. {field.description} ({_range(field, str(extra['unit']))})"
+        yield _option(_OF_PRODUCT + name, kind | None, None, flag, panel=_FORMATS, help=text, metavar=metavar)
 
 
 def _option_type(name: str, field: FieldInfo) -> tuple[Any, str | None]:

@@ -6,6 +6,7 @@
 <data>/jobs/<id>/upload/<name>     the photo as it was sent
 <data>/jobs/<id>/stages/           `bundle.Checkpoints`
 <data>/jobs/<id>/files/<step>-<key>/   what the page shows and the user downloads
+<data>/jobs/<id>/products/<key>/   a file that was asked for (`jobs.products`)
 """
 
 from __future__ import annotations
@@ -80,6 +81,14 @@ class JobFolder:
     def upload(self, name: str) -> Path:
         """The photo as it was sent."""
         return self.path / "upload" / name
+
+    def product(self, product_id: str) -> Path:
+        """The folder of a product's file."""
+        return self.path / "products" / product_id
+
+    def remove_product(self, product_id: str) -> None:
+        """Remove a product's file."""
+        shutil.rmtree(self.product(product_id), ignore_errors=True)
 
     def prune(self, used: set[Path]) -> None:
         """Remove the results used longest ago beyond `KEPT_RESULTS` of each stage and step, never those in `used`."""

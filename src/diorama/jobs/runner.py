@@ -22,14 +22,17 @@ from filelock import FileLock, Timeout
 
 from diorama import atomic
 from diorama.errors import JobNotFoundError, StorageError
-from diorama.jobs import work
-from diorama.jobs.files import DataFolder
+from diorama.jobs import making, products, work
+from diorama.jobs.files import DataFolder, safe_name
+from diorama.jobs.products import Products
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
 
 if TYPE_CHECKING:
     from diorama.types import Step
 
 log = logging.getLogger(__name__)
+
+Task = work.Task | making.ProductTask
 
 POLL_SECONDS = 1.0
 """How often an idle slot looks for jobs that another server process has queued; its own wake it."""
@@ -111,12 +114,14 @@ class Worker:
         """The process's id."""
         return self._context.process.pid if self._context.process else None
 
-    def submit(self, task: work.Task) -> Future[work.Outcome]:
+    def submit(self, task: Task) -> Future[work.Outcome]:
         """Start a task.
 
         Raises:
             BrokenProcessPool: the process has died.
         """
+        if isinstance(task, making.ProductTask):
+            return self._executor.submit(making.run, task)
         return self._executor.submit(work.run, task)
 
     def kill(self) -> None:
@@ -161,11 +166,11 @@ class Slot:
             if runner.keep_warm(self):
                 self._warm()
             while not runner.stopping.is_set():
-                job = self._claim()
-                if job is None:
+                task = self._take()
+                if task is None:
                     runner.work_to_do.acquire(timeout=POLL_SECONDS)
                 else:
-                    self._work(job, claim_of(job))
+                    self._work(task)
         finally:
             self.kill()
 
@@ -175,23 +180,25 @@ class Slot:
             self._worker = Worker()
         return self._worker
 
-    def _claim(self) -> Job | None:
-        """Take a job; under the lock, so that the heartbeat never sees a claim of which no slot knows."""
+    def _take(self) -> Task | None:
+        """Take what has waited longest; under the lock, so that the heartbeat never sees a claim of which no slot
+        knows."""
         with self._runner.claiming:
             try:
-                job = self._runner.store.claim(self._runner.owner.name)
+                task = self._runner.take()
             except StorageError:
                 log.exception("the job store can't be used")
                 return None
-            if job is not None:
+            if task is not None:
                 self._idle.clear()
-                self.claim = claim_of(job)
-            return job
+                self.claim = task.claim
+            return task
 
-    def _work(self, job: Job, claim: Claim) -> None:
-        """Attend to a job, whatever happens: a slot never dies of one."""
+    def _work(self, task: Task) -> None:
+        """Attend to a task, whatever happens: a slot never dies of one."""
+        claim = task.claim
         try:
-            self._attend(job, claim)
+            self._attend(task)
         except StorageError:
             # What was made stays in the job's folder; the heartbeat finds the claim forsaken and queues the job again.
             log.exception("the outcome of job %s could not be written", claim.job_id)
@@ -199,15 +206,15 @@ class Slot:
             log.exception("job %s", claim.job_id)
             self.kill()
             with suppress(StorageError):
-                self._runner.store.fail(claim, error_record(work.unforeseen(error)))
+                self._runner.book(claim).fail(claim, error_record(work.unforeseen(error)))
         finally:
             self.claim = None
             self._idle.set()
 
-    def _attend(self, job: Job, claim: Claim) -> None:
-        """See a job through until it is made, has failed, was taken away or the server stops."""
-        runner = self._runner
-        future = self._submit(runner.task(job, claim))
+    def _attend(self, task: Task) -> None:
+        """See a task through until it is made, has failed, was taken away or the server stops."""
+        runner, claim = self._runner, task.claim
+        future = self._submit(task)
         while not wait([future], timeout=0.1).done:
             if self._cancelled == claim or runner.stopping.is_set():
                 self.kill()
@@ -215,15 +222,15 @@ class Slot:
         if future.done() and not future.cancelled() and future.exception() is None:
             self._keep(claim, future.result())
         elif self._cancelled == claim or runner.stopping.is_set():
-            runner.store.give_back(claim)
+            runner.book(claim).give_back(claim)
         else:
             log.warning("the worker died on job %s", claim.job_id)
             self.kill()
-            runner.store.worker_died(claim)
+            runner.book(claim).worker_died(claim)
             runner.wake()
-        runner.clear_away(job.id)
+        runner.clear_away(claim)
 
-    def _submit(self, task: work.Task) -> Future[work.Outcome]:
+    def _submit(self, task: Task) -> Future[work.Outcome]:
         try:
             return self._warm().submit(task)
         except BrokenProcessPool:  # died while it was idle: not this job's doing
@@ -231,10 +238,11 @@ class Slot:
             return self._warm().submit(task)
 
     def _keep(self, claim: Claim, outcome: work.Outcome) -> None:
+        book = self._runner.book(claim)
         if outcome.result is not None:
-            self._runner.store.finish(claim, outcome.result)
+            book.finish(claim, outcome.result)
         elif outcome.error is not None:
-            self._runner.store.fail(claim, outcome.error)
+            book.fail(claim, outcome.error)
 
 
 class Runner:
@@ -242,6 +250,7 @@ class Runner:
 
     def __init__(self, store: Store, data: DataFolder, *, slots: int | None = None) -> None:
         self.store = store
+        self.products = Products(store)
         self.data = data
         self.owner = Owner(data.owners)
         self.stopping = threading.Event()
@@ -256,6 +265,7 @@ class Runner:
         Raises:
             StorageError: the data folder can't be written.
         """
+        self.products.create_table()
         self.owner.appear()
         self._keeper.start()
         for slot in self._slots:
@@ -276,12 +286,39 @@ class Runner:
         """A job was queued."""
         self.work_to_do.release()
 
-    def cancel(self, job_id: str) -> None:
-        """Kill the worker of a job that was deleted; a new one takes its place."""
+    def cancel(self, job_id: str, product: str | None = None) -> None:
+        """Kill the workers of a job that was deleted, or of one of its products; new ones take their place."""
         for slot in self._slots:
             claim = slot.claim
-            if claim is not None and claim.job_id == job_id:
+            if claim is not None and claim.job_id == job_id and product in (None, claim.product):
                 slot.cancel(claim)
+
+    def book(self, claim: Claim) -> Store | Products:
+        """Where what comes of a claim is written."""
+        return self.products if claim.product else self.store
+
+    def take(self) -> Task | None:
+        """Claim what has waited longest, if anything does.
+
+        Raises:
+            StorageError: the store can't be used.
+        """
+        row = self.products.claim(self.owner.name)
+        if row is not None:
+            return self._product_task(row)
+        job = self.store.claim(self.owner.name)
+        return None if job is None else self.task(job, claim_of(job))
+
+    def _product_task(self, row: products.Row) -> Task | None:
+        claim = products.claim_of(row)
+        try:
+            job = self.store.get(row.job_id)
+        except JobNotFoundError:  # deleted this moment
+            self.products.forget(row.job_id)
+            return None
+        stem = Path(safe_name(job.name)).stem
+        folder = self.data.job(row.job_id).path
+        return making.ProductTask(claim, self.store.url, folder, row.folder, stem, row.product, row.options)
 
     def keep_warm(self, slot: Slot) -> bool:
         """Whether this slot's worker is started before there is a job: one is enough for the first photo."""
@@ -307,12 +344,18 @@ class Runner:
         """How many jobs are worked on at once."""
         return len(self._slots)
 
-    def clear_away(self, job_id: str) -> None:
-        """Remove what a worker has still written after its job was deleted."""
-        with suppress(JobNotFoundError):
-            self.store.get(job_id)
+    def clear_away(self, claim: Claim) -> None:
+        """Remove what a worker has still written after its job, or its product, was deleted."""
+        try:
+            self.store.get(claim.job_id)
+        except JobNotFoundError:
+            self.data.remove(claim.job_id)
             return
-        self.data.remove(job_id)
+        if claim.product:
+            try:
+                self.products.get(claim.job_id, claim.product)
+            except JobNotFoundError:
+                self.data.job(claim.job_id).remove_product(claim.product)
 
     def _keep_alive(self) -> None:
         next_search = 0.0
@@ -330,14 +373,15 @@ class Runner:
         """One heartbeat: stop work whose job is gone, and queue again what no slot works on any more."""
         with self.claiming:
             claims = [(slot, slot.claim) for slot in self._slots]
-            held = self.store.heartbeat(self.owner.name)
+            held = self.store.heartbeat(self.owner.name) | self.products.heartbeat(self.owner.name)
         for slot, claim in claims:
             if claim is not None and claim not in held:
                 slot.cancel(claim)
         for claim in held - {claim for _, claim in claims}:
-            self.store.give_back(claim)
+            self.book(claim).give_back(claim)
             self.wake()
 
     def _take_back(self) -> None:
-        for _ in range(self.store.take_back(self.owner.name, STALE_SECONDS, self.owner.lives)):
-            self.wake()
+        for book in (self.store, self.products):
+            for _ in range(book.take_back(self.owner.name, STALE_SECONDS, self.owner.lives)):
+                self.wake()

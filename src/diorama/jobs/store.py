@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, inspect, select, text, update
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -75,11 +75,12 @@ _QUEUED = select(func.count()).where(Job.state == "queued")
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to work on a job."""
+    """The right to work on a job, or on one of its products."""
 
     job_id: str
     owner: str
     run: int
+    product: str = ""  # its id; empty: the job itself
 
 
 def error_record(error: DioramaError) -> dict[str, Any]:
@@ -132,6 +133,11 @@ class Store:
 
     def _columns(self) -> set[str]:
         return {column["name"] for column in inspect(self._engine).get_columns(Job.__tablename__)}
+
+    @property
+    def engine(self) -> Engine:
+        """For tables beside the jobs'."""
+        return self._engine
 
     def close(self) -> None:
         """Close the connections."""

@@ -15,7 +15,7 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import advice, corrections, pages, problems, routes, security, segments
+from diorama.server import advice, corrections, pages, problems, products, routes, security, segments
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
 
@@ -52,7 +52,9 @@ def create_app(
     folder.create()
     store = Store(folder.database)
     store.create_tables()
-    context = Context(store, folder, Runner(store, folder, slots=slots), Fetcher(enabled=fetch), max_queued)
+    runner = Runner(store, folder, slots=slots)
+    runner.products.create_table()
+    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued)
     app = FastAPI(
         title="Diorama",
         summary="From a photo to a 3D scene",
@@ -71,6 +73,7 @@ def create_app(
     app.include_router(segments.api)
     app.include_router(advice.api)
     app.include_router(corrections.api)
+    app.include_router(products.api)
     app.include_router(routes.health)
     pages.install(app)
     app.add_middleware(security.Guard, hosts=tuple(hosts))

@@ -9,6 +9,7 @@ from fastapi import Request
 
 from diorama.errors import SettingsError
 from diorama.jobs.files import DataFolder, new_id, safe_name
+from diorama.jobs.products import Products
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Job, Store
 from diorama.server.fetching import Fetcher
@@ -33,6 +34,11 @@ class Context:
     max_queued: int = MAX_QUEUED
     closing: bool = field(default=False)
     previews: Previews = field(default_factory=Previews)
+
+    @property
+    def products(self) -> Products:
+        """What was made on demand."""
+        return self.runner.products
 
     def view(self, job: Job) -> JobOut:
         """The job as the API shows it."""
@@ -73,6 +79,7 @@ class Context:
             JobNotFoundError: there is no such job.
         """
         self.store.delete(job_id)
+        self.products.forget(job_id)
         self.runner.cancel(job_id)
         self.data.remove(job_id)
 

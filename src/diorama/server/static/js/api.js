@@ -71,6 +71,13 @@ export const clearCorrections = (id) => request(`${at(id)}/corrections`, { metho
 export const previewUrl = (id, ending, version) => `${ROOT}${at(id)}/corrections/preview.${ending}?v=${version}`;
 /** Have the server read what previews are made of, before the first one is asked for. */
 export const warmPreview = (id) => fetch(previewUrl(id, "glb", 0)).catch(() => null);
+/** What a finished step can be made into: `{ available, made }`; and the files that are made of it when asked for. */
+export const products = (id, step) => request(`${at(id)}/products?step=${encodeURIComponent(step)}`);
+export const product = (id, product) => request(`${at(id)}/products/${encodeURIComponent(product)}`);
+export const makeProduct = (id, step, product, options) =>
+  request(`${at(id)}/products`, { method: "POST", body: { step, product, options } });
+export const removeProduct = (id, product) =>
+  request(`${at(id)}/products/${encodeURIComponent(product)}`, { method: "DELETE" });
 export const remove = (id) => request(at(id), { method: "DELETE", keepalive: true });
 export const fromExample = (name) => request(`/jobs?example=${encodeURIComponent(name)}`, { method: "POST" });
 export const eventsUrl = (id) => `${ROOT}${at(id)}/events`;

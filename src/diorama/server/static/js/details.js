@@ -78,6 +78,13 @@ export function downloads(job) {
   );
 }
 
+/** Where files are made on demand. Not part of the first page: what it needs is asked for here. */
+export function exporting(job) {
+  const element = h("div", { class: "export-place" });
+  void import("./export.js").then(({ exportPanel }) => element.append(exportPanel(job)));
+  return element;
+}
+
 /** What ran, from the photo to the job's step. */
 export function report(job) {
   const T = S.report;

@@ -1,7 +1,7 @@
 // Step 3: what was hidden, imagined; before and after; the segments by name; and the word to go on.
 
 import { compareSlider } from "./compare.js";
-import { downloads, facts, report } from "./details.js";
+import { downloads, exporting, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
 import { isFinal } from "./events.js";
 import { atStep, fileUrl } from "./files.js";
@@ -37,6 +37,7 @@ export function enhancedPanel(whole, actions) {
     compare: () => compareSection(job),
     facts: () => facts(job),
     downloads: () => downloads(job),
+    exporting: () => exporting(job),
     report: () => report(job),
   };
   const shown = Object.fromEntries(Object.entries(parts).map(([name, build]) => [name, build()]));
@@ -58,7 +59,7 @@ export function enhancedPanel(whole, actions) {
         shown.compare,
         shown.facts,
       ),
-      h("div", { class: "original-side" }, settings.element, shown.downloads),
+      h("div", { class: "original-side" }, settings.element, shown.downloads, shown.exporting),
     ),
     shown.report,
   );

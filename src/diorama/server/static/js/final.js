@@ -1,7 +1,7 @@
 // Step 4: the fused scene; what was suggested and what became of it; the four steps side by side; all files.
 
 import { compareSlider } from "./compare.js";
-import { downloads, facts, report } from "./details.js";
+import { downloads, exporting, facts, report } from "./details.js";
 import { h } from "./dom.js";
 import { notices } from "./enhanced.js";
 import { atStep, fileUrl } from "./files.js";
@@ -54,7 +54,7 @@ export function finalPanel(whole, actions) {
         stepsSection(whole),
         facts(job),
       ),
-      h("div", { class: "original-side" }, settings.element, downloads(job)),
+      h("div", { class: "original-side" }, settings.element, downloads(job), exporting(job)),
     ),
     report(job),
   );

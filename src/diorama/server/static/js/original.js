@@ -1,7 +1,7 @@
 // Step 2: the scene in 3D, the depth map, the settings, the files; and the word to go on.
 
 import { compareSlider } from "./compare.js";
-import { depthReport, downloads, facts, report } from "./details.js";
+import { depthReport, downloads, exporting, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
 import { atStep, fileUrl } from "./files.js";
 import { jobHead } from "./head.js";
@@ -41,7 +41,7 @@ export function originalPanel(whole, actions) {
       "div",
       { class: "original-grid" },
       h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), painting, facts(job)),
-      h("div", { class: "original-side" }, settings.element, downloads(job)),
+      h("div", { class: "original-side" }, settings.element, downloads(job), exporting(job)),
     ),
     report(job),
   );

@@ -1,6 +1,7 @@
 // Every sentence of the page, in one place. A function where a sentence has a gap to fill.
 
 import { BRUSH } from "./strings-brush.js";
+import { EXPORT } from "./strings-export.js";
 import { ADVICE, COMING_FINAL, FINAL, SUGGESTIONS, WORD_FINAL } from "./strings-final.js";
 import { SEGMENTS } from "./strings-segments.js";
 
@@ -204,6 +205,7 @@ export const S = {
   },
 
   brush: BRUSH,
+  export: EXPORT,
   segments: SEGMENTS,
 
   modelNames: {

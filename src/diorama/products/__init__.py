@@ -1,0 +1,75 @@
+"""What a scene can be made into: a `Product` a format, with options of its own.
+
+This table is what the command's `--to` and options, `Scene.save`, the API's list and the page's form are made from. It
+is looked at where nothing is made, too, so it stays light: a product names the function that makes it, and the models
+of options stand in modules of this package that import nothing else.
+"""
+
+from __future__ import annotations
+
+from diorama.products.product import Group, Options, Product, ProductProgress, option
+
+__all__ = ["FORMATS", "PRODUCTS", "Group", "Options", "Product", "ProductProgress", "option"]
+
+_BYTES = "application/octet-stream"
+_ZIP = "application/zip"
+
+_TABLE = (
+    Product(
+        "glb", "3D scene (GLB)", "model/gltf-binary", "export.simple:glb",
+        about="Meshes, texture and the photo's camera. For Blender, game engines and the web.",
+    ),
+    Product(
+        "obj.zip", "3D scene (OBJ, MTL and texture, zipped)", _ZIP, "export.simple:obj_zip",
+        about="For programs that don't read GLB: unpack it into one folder.",
+    ),
+    Product(
+        "ply", "Mesh (PLY)", _BYTES, "export.simple:mesh_ply", about="Surfaces with normals, without the texture."
+    ),
+    Product(
+        "points.ply", "Point cloud (PLY)", _BYTES, "export.simple:points_ply",
+        about="Every point with its colour. For MeshLab and CloudCompare.",
+    ),
+    Product(
+        "depth.png", "Depth map (PNG, 16 bits)", "image/png", "export.simple:depth", group="picture",
+        about="Inverse depth: lighter is nearer.",
+    ),
+    Product(
+        "npy", "Depth map (NumPy)", _BYTES, "export.simple:depth", group="picture",
+        about="Inverse depth as float32, for Python.",
+    ),
+    Product(
+        "npz", "Depth map with its camera (NumPy)", _BYTES, "export.simple:depth", group="picture",
+        about="Inverse depth, what is valid and what is sky, and the camera, for Python.",
+    ),
+    Product(
+        "pfm", "Depth map (PFM)", _BYTES, "export.simple:depth", group="picture",
+        about="Inverse depth as float32, for stereo and vision tools.",
+    ),
+    Product(
+        "exr", "Depth map and distances (OpenEXR)", "image/x-exr", "export.simple:depth_exr", group="picture",
+        about="Inverse depth (Y) and distances (Z) as float32, for compositing.",
+    ),
+    Product(
+        "normals.png", "Normal map (PNG)", "image/png", "export.simple:normals_png", group="picture",
+        about="Which way each surface faces: red right, green up, blue towards you.",
+    ),
+    Product(
+        "coco.json", "Segments (COCO JSON)", "application/json", "export.simple:coco_json", needs="enhanced",
+        group="picture", about="Masks, boxes and names of the things.",
+    ),
+    Product(
+        "annotated.png", "Segments drawn on the photo (PNG)", "image/png", "export.simple:annotated_png",
+        needs="enhanced", group="picture", about="The photo with outlines and names drawn on it.",
+    ),
+    Product(
+        "diorama", "Whole scene, to go on with", "application/vnd.diorama+zip", "export.simple:bundle_zip",
+        about="Photo, depth, points, surfaces, settings and report. Opens in Diorama.",
+    ),
+)  # fmt: skip
+
+PRODUCTS: dict[str, Product] = {made.name: made for made in _TABLE}
+"""By name."""
+
+FORMATS: dict[str, Product] = {made.ending: made for made in _TABLE}
+"""By ending. The double ones may also be the whole name: `cat.points.ply` and `points.ply` are both points."""

@@ -1,0 +1,55 @@
+"""Files on demand in the page: a format is chosen, made, downloaded, there again after a reload, and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import browsing
+from browsing import watched
+from workplace import QUICK, quick_photo
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsing.chromium() as browser:
+        yield browser
+
+
+def test_a_format_is_chosen_made_downloaded_and_removed(browser: Browser, tmp_path: Path) -> None:
+    with browsing.serving(tmp_path) as address, watched(browser, address) as (page, watch):
+        query = f"/api/v1/jobs?name=cup.png&settings={json.dumps(QUICK)}"
+        job = page.request.post(query, data=quick_photo(), headers={"Content-Type": "image/png"}).json()["id"]
+        page.goto(f"/jobs/{job}")
+        panel = page.get_by_role("form", name="Export")
+        panel.locator("select").first.wait_for(timeout=browsing.READY_MS)
+        formats = panel.get_by_label("Format")
+        formats.select_option("coco.json")
+        assert "needs what AI-enhanced 3D makes" in panel.inner_text()
+        make = panel.get_by_role("button", name="Make")
+        assert make.is_disabled()
+        formats.select_option("pfm")
+        make.click()
+        made = panel.locator('li[data-product="pfm"][data-state="done"]')
+        made.wait_for(timeout=browsing.READY_MS)
+        with page.expect_download() as download:
+            made.get_by_role("link").click()
+        assert download.value.suggested_filename == "cup.pfm"
+        assert Path(download.value.path()).read_bytes().startswith(b"Pf")
+
+        page.reload()
+        made.wait_for(timeout=browsing.READY_MS)
+        made.get_by_role("button", name="Remove").click()
+        made.wait_for(state="detached")
+        assert page.request.get(f"/api/v1/jobs/{job}/products").json()["made"] == []
+        assert not browsing.scrolls_sideways(page)
+        watch.check()
