@@ -1,7 +1,8 @@
 """Random scenes for training the depth network: photographs that never were, with their exact inverse depth.
 
-`sample` builds a scene of solid shapes (`rooms`, `halls`, `streets`, `lands`, `still` say of what kinds), lights it
-(`lighting`), draws it at two by two samples a pixel (`view`, `raster`, `shading`) and takes its photograph (`lens`).
+`sample` builds a scene of solid shapes (`rooms`, `halls`, `streets`, `sites`, `lands`, `still` say of what kinds),
+lights it (`lighting`), draws it at two by two samples a pixel (`view`, `raster`, `shading`) and takes its photograph
+(`lens`).
 All randomness comes from the generator that the caller gives, so a sample is a function of it and the textures.
 
 Inverse depth is in 1/m along the optical axis, 0 in the sky. At the edge of a thing a pixel's colour is mixed of what
@@ -21,7 +22,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scenes import halls, lands, lens, rooms, still, streets
+from training.scenes import halls, lands, lens, rooms, sites, still, streets
 from training.scenes.rooms import Scene
 from training.scenes.stage import Stage
 from training.scenes.textures import Textures, default
@@ -30,22 +31,28 @@ from training.scenes.view import draw
 __all__ = ["KINDS", "Sample", "Textures", "sample", "stream"]
 
 KINDS: dict[str, tuple[float, Callable[[Stage], Scene]]] = {
-    "room": (0.17, rooms.room),
+    "room": (0.13, rooms.room),
     "still": (0.16, still.still),
-    "tabletop": (0.09, still.tabletop),
+    "tabletop": (0.08, still.tabletop),
+    "desks": (0.06, sites.desks),
     "hall": (0.1, halls.hall),
     "corridor": (0.04, halls.corridor),
     "stairwell": (0.03, halls.stairwell),
-    "street": (0.08, streets.street),
-    "front": (0.07, streets.front),
-    "court": (0.07, streets.court),
-    "landscape": (0.06, lands.landscape),
+    "street": (0.07, streets.street),
+    "front": (0.06, streets.front),
+    "relief": (0.05, sites.relief),
+    "court": (0.06, streets.court),
+    "boulders": (0.04, sites.boulders),
+    "landscape": (0.05, lands.landscape),
     "vegetation": (0.04, lands.vegetation),
     "portrait": (0.04, still.portrait),
     "people": (0.03, still.people),
     "animal": (0.02, still.animal),
 }
 """Each kind of scene: its share of the samples, and its maker."""
+
+TRIES = 3
+"""Scenes that are built for a sample before one is taken that shows little (something before the lens, a bare wall)."""
 
 NICE = 5
 """By how much the workers of `stream` step back for the training."""
@@ -72,11 +79,24 @@ def sample(
     textures = textures or default()
     r = Random(int(rng.integers(2**62)))
     kind = kind or r.choices(list(KINDS), [share for share, _ in KINDS.values()])[0]
-    stage = Stage(r, textures)
-    view, light, dim = KINDS[kind][1](stage)
-    drawn = draw(stage, view, light, height, width)
+    for _ in range(TRIES):
+        stage = Stage(r, textures)
+        view, light, dim = KINDS[kind][1](stage)
+        drawn = draw(stage, view, light, height, width)
+        if _shows_something(drawn.inverse):
+            break
     rgb, inverse = lens.expose(r, drawn, view, textures.grain, dim)
     return Sample(rgb, inverse, inverse == 0, view.horizontal_fov(height, width), kind)
+
+
+def _shows_something(inverse: NDArray[np.float32]) -> bool:
+    """Whether the depth spans a factor of 1.3, and what is nearest leaves a fifth of the picture to the rest."""
+    seen = inverse[::4, ::4]
+    seen = np.sort(seen[seen > 0])
+    if len(seen) < 0.2 * inverse.size / 16:
+        return False
+    low, middle, high = (float(seen[int(share * (len(seen) - 1))]) for share in (0.05, 0.25, 0.95))
+    return high > 1.3 * low and high > 1.08 * middle and high < 12
 
 
 def stream(

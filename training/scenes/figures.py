@@ -7,6 +7,14 @@ import math
 from training.scenes.stage import Place, Stage, Vector
 
 SKINS = ((0.55, 0.36, 0.26), (0.45, 0.27, 0.18), (0.3, 0.17, 0.1), (0.14, 0.07, 0.045), (0.62, 0.43, 0.33))
+FURS = (
+    (0.02, 0.018, 0.016),
+    (0.09, 0.05, 0.025),
+    (0.2, 0.12, 0.06),
+    (0.4, 0.3, 0.18),
+    (0.6, 0.57, 0.52),
+    (0.25, 0.24, 0.23),
+)
 HAIRS = ((0.02, 0.015, 0.012), (0.07, 0.04, 0.02), (0.16, 0.09, 0.04), (0.35, 0.25, 0.12), (0.3, 0.29, 0.28))
 
 
@@ -109,8 +117,8 @@ def animal(s: Stage, p: Place, size: float = 0.0) -> Vector:
     """A four-legged animal of shoulder height `size` that looks toward -x; where its head is."""
     r = s.r
     h = size or s.log(0.2, 1.5)
-    fur = s.paint("fabric", "grass", "ground", "bark", "plain", colour=s.colour(), mix=s.u(0.2, 0.9), rough=0.4)
-    other = fur if s.chance(0.6) else s.paint("plain", colour=s.colour())
+    fur = s.paint("ground", "bark", "plain", "stone", colour=r.choice(FURS), mix=s.u(0.5, 0.95), rough=0.4)
+    other = fur if s.chance(0.6) else s.paint("plain", colour=r.choice(FURS), mix=0.8)
     long, fat = h * s.u(0.9, 1.4), h * s.u(0.17, 0.3)
     y = h * s.u(0.68, 0.8)
     s.add("pebble", p.at(0, y, 0).scaled(long * 1.05, fat * 2.1, fat * 1.8), fur, 2, 2)

@@ -29,7 +29,7 @@ def landscape(s: Stage) -> Scene:
     wide = s.log(15, 150)
     height = plants.hills(r, s.log(0.05, 0.12) * wide * 0.5, wide, flat=s.log(4, 40), sharp=s.u(0, 0.5))
     plants.land(s, view.eye, view.yaw, height, ground, near=0.3, far=s.log(150, 900), tex=s.log(0.15, 0.7))
-    lift = float(height(np.array([0.0]), np.array([0.0]))[0])
+    lift = float(height(0.0, 0.0))
     view.eye = (0, view.eye[1] + lift, 0)
     back = s.paint("ground", "stone", "grass", colour=(0.12, 0.16, 0.14), mix=s.u(0.3, 0.9))
     for _ in range(r.choice((0, 1, 1, 2, 3))):
@@ -72,7 +72,7 @@ def spot(view: View, height: plants.Height, away: float, side: float) -> Place:
     """A place on the ground `away` metres off, at `side` times that to the right."""
     x = view.eye[0] + math.sin(view.yaw + side) * away
     z = view.eye[2] + math.cos(view.yaw + side) * away
-    return Place().at(x, float(height(np.array([x]), np.array([z]))[0]), z)
+    return Place().at(x, float(height(x, z)), z)
 
 
 def plant(s: Stage, view: View, height: plants.Height, trees: int) -> None:
@@ -81,8 +81,10 @@ def plant(s: Stage, view: View, height: plants.Height, trees: int) -> None:
     nearest, middle, spread = s.log(4, 40), s.r.gauss(0, 0.2), s.u(0.2, 0.8)
     size = s.log(3, 16)
     for _ in range(trees):
-        p = spot(view, height, nearest * s.log(1, 12), middle + s.r.gauss(0, spread))
-        plants.tree(s, p.at(0, -0.1, 0), size * s.u(0.6, 1.3), s.r.choice((leaf, leaf, other)), bark)
+        away = nearest * s.log(1, 12)
+        p = spot(view, height, away, middle + s.r.gauss(0, spread))
+        look = s.r.choice((leaf, leaf, other))
+        plants.tree(s, p.at(0, -0.1, 0), size * s.u(0.6, 1.3), look, bark, far=away > 4 * size)
     for _ in range(s.r.choice((0, 3, 10))):
         plants.bush(s, spot(view, height, s.log(2.5, 40), s.u(-0.7, 0.7)), s.log(0.4, 2), s.r.choice((leaf, other)))
     rock = s.paint("stone", "ground", "bark", rough=0.3)

@@ -86,9 +86,13 @@ def expose(r: Random, drawn: Drawn, view: View, grain: F32, dim: float) -> tuple
         colour, inverse = _distorted(colour, inverse, r.gauss(0, 0.06))
     if r.random() < 0.5:
         colour = np.asarray(cv2.GaussianBlur(colour, (0, 0), r.uniform(0.3, 0.85)), np.float32)
-    rest = np.ascontiguousarray(colour[::4, ::4]).reshape(-1, 3)
-    meter = float(np.minimum(rest.mean(1), 8 * float(np.median(rest)) + 1e-3).mean()) + 1e-4
-    gain = dim * 0.2 * math.exp(r.gauss(0, 0.35)) / meter
+    # Metered as cameras do, most of all what is in the middle and below it, and no lamp counts fully.
+    bright = colour[::4, ::4].mean(2)
+    y, x = np.mgrid[0 : bright.shape[0], 0 : bright.shape[1]]
+    weight = np.exp(-3 * (x / bright.shape[1] - 0.5) ** 2 - 4 * (y / bright.shape[0] - 0.62) ** 2)
+    bright = np.minimum(bright, 5 * float(np.median(bright)) + 1e-3)
+    meter = float((bright * weight).sum() / weight.sum()) + 1e-4
+    gain = dim * 0.21 * math.exp(r.gauss(0, 0.35)) / meter
     warm, tint = math.exp(r.gauss(0, 0.09)), math.exp(r.gauss(0, 0.03))
     gains = np.array([gain * warm, gain * tint, gain / warm])
     noisy = 10 ** r.uniform(-4.5, -2.2) if r.random() < 0.75 else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from training.scenes.shapes import grid
 from training.scenes.stage import Place, Stage, Vector
 
 F64 = NDArray[np.float64]
-Height = Callable[[F64, F64], F64]
+Height = Callable[[Any, Any], Any]
+"""Heights of the ground at x and z, arrays or numbers."""
 
 GREENS = (
     (0.06, 0.11, 0.025),
@@ -31,14 +33,19 @@ def leaves(s: Stage) -> int:
     )
 
 
-def tree(s: Stage, p: Place, height: float, leaf: int, bark: int) -> None:
-    """A broad tree, a conifer, or a bare one."""
+def tree(s: Stage, p: Place, height: float, leaf: int, bark: int, *, far: bool = False) -> None:
+    """A broad tree, a conifer, or a bare one; fewer leaves where it is `far`."""
     q = p.yaw(s.u(0, 6.28)).roll(s.r.gauss(0, 0.03))
     kind = s.r.random()
     if kind < 0.22:
         k = height * s.u(0.3, 0.55)
         s.rod(q.origin, q.point(0, height * 0.9, 0), height * 0.018, bark)
         s.add("fir", q.at(0, height * 0.56, 0).scaled(k, height * 0.47, k), leaf)
+        return
+    if far:
+        s.rod(q.origin, q.point(0, height * 0.7, 0), height * 0.025, bark)
+        k = height * s.u(0.3, 0.42)
+        s.add("crown", q.at(0, height * 0.65, 0).scaled(k, k, k), leaf)
         return
     spread = height * s.u(0.8, 1.3)
     s.add("bare", q.scaled(spread, height, spread), bark, 2, 3)
@@ -84,13 +91,23 @@ def hills(r: Random, tall: float, wide: float, *, flat: float = 0.0, sharp: floa
             turn = r.uniform(0, 6.28)
             waves.append((k * math.cos(turn), k * math.sin(turn), r.uniform(0, 6.28), 0.5**octave * r.uniform(0.5, 1)))
 
-    def height(x: F64, z: F64) -> F64:
+    def height(x: Any, z: Any) -> Any:
+        if np.ndim(x) == 0:
+            return alone(float(x), float(z))
         total = np.zeros_like(x)
         for kx, kz, phase, amplitude in waves:
             wave = np.sin(kx * x + kz * z + phase + 0.6 * np.sin(kz * x * 0.7 - kx * z * 0.7))
             total += amplitude * ((1 - sharp) * wave + sharp * (1 - 2 * np.abs(wave)))
         near = 1.0 if flat <= 0 else 1 - np.exp(-((np.hypot(x, z) / flat) ** 2))
         return np.asarray(total * tall * 0.4 * near)
+
+    def alone(x: float, z: float) -> float:
+        total = 0.0
+        for kx, kz, phase, amplitude in waves:
+            wave = math.sin(kx * x + kz * z + phase + 0.6 * math.sin(kz * x * 0.7 - kx * z * 0.7))
+            total += amplitude * ((1 - sharp) * wave + sharp * (1 - 2 * abs(wave)))
+        near = 1.0 if flat <= 0 else 1 - math.exp(-((math.hypot(x, z) / flat) ** 2))
+        return total * tall * 0.4 * near
 
     return height
 

@@ -171,6 +171,22 @@ def _lumpy(rng: np.random.Generator, amount: float, rows: int = 10, sides: int =
     return Part(part.positions, part.normals * outward, part.uv, part.tint, part.faces, part.cut)
 
 
+def _faceted(rng: np.random.Generator, planes: int, rows: int = 13, sides: int = 18) -> Part:
+    """A boulder: what is left between random planes, a little uneven."""
+    part = _ball(rows, sides)
+    p = part.positions.astype(np.float64)
+    ways = rng.normal(size=(planes, 3))
+    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
+    reach = rng.uniform(0.6, 1, planes) / np.maximum(p @ ways.T, 1e-3)
+    radius = np.minimum(reach.min(1), 1.15)
+    for _ in range(8):
+        radius += 0.015 * np.sin(p @ rng.normal(size=3) * rng.uniform(3, 8) + rng.uniform(0, 6))
+    p *= radius[:, None]
+    part = grid(p.reshape(rows, sides + 1, 3).astype(np.float32), part.uv.reshape(rows, sides + 1, 2))
+    outward = np.sign((part.normals * part.positions).sum(1, keepdims=True) + 1e-9)
+    return Part(part.positions, part.normals * outward, part.uv, part.tint, part.faces, part.cut)
+
+
 def _cards(centres: F32, size: F32, outward: F32, rng: np.random.Generator, masks: list[int], shade: F32) -> Part:
     """Squares with a leafy mask at `centres`, facing anywhere, lit as if they faced `outward`."""
     n = len(centres)
@@ -375,11 +391,13 @@ def library() -> Library:
         )
     ]
     named += [("gown", revolved([0, 0.6, 0.5, 0.36, 0.3, 0], [0, 0, 0.3, 0.8, 1, 1], 16, depth=0.8))]
-    named += [("stone", _lumpy(rng, 0.07)) for _ in range(5)] + [("lump", _lumpy(rng, 0.12)) for _ in range(3)]
+    named += [("stone", _lumpy(rng, 0.07)) for _ in range(2)]
+    named += [("stone", _faceted(rng, n)) for n in (9, 13, 18, 26)]
+    named += [("lump", _lumpy(rng, 0.12)) for _ in range(3)]
     named += [("cloth", _cloth(rng, n)) for n in (2, 4, 6)]
     named += [("crown", _crown(rng, n, 0.42, "tree")) for n in (110, 160, 220)]
     named += [("bush", _crown(rng, n, 0.3, "bush")) for n in (160, 240)]
-    named += [("fir", _crown(rng, n, 0.3, "fir")) for n in (130, 200)]
+    named += [("fir", _crown(rng, n, 0.2, "fir")) for n in (300, 420)]
     named += [("tuft", _blades(rng, n, w)) for n, w in ((14, 0.02), (20, 0.015), (8, 0.06))]
     named += [("bare", _skeleton(rng, n)) for n in (2, 3, 3)]
     parts = [part for _, part in named]

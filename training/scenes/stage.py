@@ -100,7 +100,7 @@ class Stage:
 
     def colour(self) -> Vector:
         """A surface's colour in linear light, as things are painted: many greys and browns, few bright ones."""
-        r, kind = self.r, self.r.random()
+        kind = self.r.random()
         if kind < 0.4:
             v = self.log(0.03, 0.85)
             return v * self.u(0.9, 1.1), v, v * self.u(0.85, 1.1)
@@ -108,8 +108,9 @@ class Stage:
             v = self.log(0.05, 0.5)
             return v * 1.25, v, v * self.u(0.4, 0.8)
         v = [self.log(0.02, 0.7) for _ in range(3)]
-        r.shuffle(v)
-        return v[0], v[1], v[2]
+        grey = self.u(0, 0.8) * sum(v) / 3
+        k = 1 - grey / (sum(v) / 3)
+        return v[0] * k + grey, v[1] * k + grey, v[2] * k + grey
 
     def wall_colour(self) -> Vector:
         """White and cream mostly."""

@@ -39,7 +39,7 @@ def tabletop(s: Stage) -> Scene:
         for z in (-1, 1):
             s.box(table.at(x * (a / 2 - 0.05), 0, z * (b / 2 - 0.05)), (0.06, high - 0.04, 0.06), top)
     scale = s.log(0.6, 1.5)
-    for _ in range(r.randint(2, 16)):
+    for _ in range(r.choice((3, 6, 10, 16, 24))):
         p = table.at(s.u(-0.45, 0.45) * a, high, s.u(-0.4, 0.45) * b).yaw(s.u(-1, 1))
         if s.chance(0.15):
             k = s.u(0.06, 0.14)
@@ -113,14 +113,21 @@ def still(s: Stage) -> Scene:
         barrel,
         heap,
     ]
-    for _ in range(r.randint(2, 7)):
-        p = back.at(s.u(-0.35, 0.35) * w, 0, -s.u(0.2, max(0.3, away * 0.55))).yaw(r.gauss(0, 0.6))
-        if math.hypot(p.origin[0] - view.eye[0], p.origin[2] - view.eye[2]) > 1.25:
+    wide = min(w * 0.4, away * 0.75)
+    for _ in range(r.randint(3, 9)):
+        p = back.at(s.u(-1, 1) * wide, 0, -s.u(0.2, max(0.3, away * 0.55))).yaw(r.gauss(0, 0.6))
+        if rooms.clear(view, p, 1.5):
             r.choice(big)(s, p)
-    for _ in range(r.choice((0, 3, 8, 16))):
-        p = back.at(s.u(-0.4, 0.4) * w, 0, -s.u(0.1, away * 0.6)).yaw(s.u(-3, 3))
-        if math.hypot(p.origin[0] - view.eye[0], p.origin[2] - view.eye[2]) > 0.9:
+    for _ in range(r.choice((3, 8, 16, 30))):
+        p = back.at(s.u(-1, 1) * wide, 0, -s.u(0.1, away * 0.65)).yaw(s.u(-3, 3))
+        if rooms.clear(view, p, 0.9):
             things.small(s, p, s.log(0.1, 0.5))
+    if s.chance(0.5):  # a board or a low table before it all, with things on it
+        p = back.at(s.u(-0.4, 0.4) * wide, 0, -away * s.u(0.3, 0.6)).yaw(r.gauss(0, 0.3))
+        if rooms.clear(view, p, 1.1):
+            high, a, b = s.u(0.15, 0.7), s.u(0.5, 1.4), s.u(0.3, 0.7)
+            s.box(p, (a, high, b), s.thing(), 1)
+            things.clutter(s, p.at(0, high, 0), a, b, r.randint(2, 10), 0.25)
     if s.chance(0.08):
         view.aperture = s.log(0.5, 3)
     light, dim = lighting.indoors(s, place.at(0, 0, away * 0.4), w, away * 1.3, h)

@@ -203,7 +203,7 @@ def street(s: Stage) -> Scene:
         side, z = r.choice((-1, 1)), 5.0 + 9 * k + s.u(-2, 2)
         p = road.at(side * (half - walk * 0.8), 0, z)
         if trees:
-            plants.tree(s, p, s.u(4, 10), leaf, bark)
+            plants.tree(s, p, s.u(4, 10), leaf, bark, far=z > 35)
         else:
             r.choice((lamp_post, sign, lamp_post, lambda s, p: things.bin_(s, p)))(s, p.yaw(s.u(-3, 3)))
     if s.chance(0.35):

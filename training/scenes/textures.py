@@ -116,6 +116,9 @@ def _square(picture: U8) -> U8:
 
 def _looks(piece: U8) -> str:
     red, green, blue = (float(channel) for channel in piece.reshape(-1, 3).mean(0))
+    quarters = cv2.resize(piece, (4, 4), interpolation=cv2.INTER_AREA).astype(np.float32).mean(2)
+    if float(quarters.std()) > 16:
+        return "print"
     rough = float(np.abs(np.diff(piece.astype(np.float32).mean(2), axis=0)).mean())
     if green > red * 1.04 and green > blue * 1.15:
         return "grass"
