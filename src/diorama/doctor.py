@@ -61,6 +61,7 @@ MODULES = {
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
+    "docs": ("sphinx", "building the documentation's site"),
 }
 """Extra -> the module that shows it, and what it is for."""
 
