@@ -64,7 +64,7 @@ FAMILIES = {
         "photo",
     ),
     **dict.fromkeys(["atlas", "corners", "frame_lines", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
-    **dict.fromkeys(["render", "raster"], "view"),
+    **dict.fromkeys(["render", "raster", "film", "stereo"], "view"),
     **dict.fromkeys(["records", "stage_files", "bundle"], "files"),
 }
 """Modules that make up one stage between them, too long for one file."""

@@ -60,6 +60,7 @@ MODULES = {
 
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
+    "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
     "docs": ("sphinx", "building the documentation's site"),
 }

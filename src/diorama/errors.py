@@ -23,6 +23,7 @@
     │   └── WorkerDiedError        the worker process died on this photo       exit 5, HTTP 500
     ├── ServerError                the server can't start                      exit 6, HTTP 500
     └── InstallationError          something that Diorama needs is broken      exit 7, HTTP 500
+        └── EncoderError           ffmpeg, for films, is missing or failed     exit 7, HTTP 503
 
 `message` says what is wrong and `hint` what to do next: both are sentences for a person, and the page, the command
 and the API show them alike. Errors of libraries are translated where the library is called.
@@ -177,3 +178,9 @@ class InstallationError(DioramaError):
     """Something that Diorama needs is broken; `diorama doctor` says what."""
 
     exit_code = 7
+
+
+class EncoderError(InstallationError):
+    """A film can't be encoded: ffmpeg is missing, lacks something or failed."""
+
+    http_status = 503

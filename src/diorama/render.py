@@ -69,15 +69,26 @@ class Renderer:
         self._rooms: dict[int, tuple[Float32, Int32]] = {}
         self._soft_looks = np.empty((len(self._soft_faces), raster.LOOK), np.float32)
 
-    def view(self, camera: Camera, translate: Vector = (0.0, 0.0, 0.0), rotate: Vector = (0.0, 0.0, 0.0)) -> Rendering:
-        """See the scene through `camera`, whose principal point may lie anywhere, moved and turned as in `render`."""
+    def view(
+        self,
+        camera: Camera,
+        translate: Vector = (0.0, 0.0, 0.0),
+        rotate: Vector = (0.0, 0.0, 0.0),
+        *,
+        nearest: float = 0.0,
+    ) -> Rendering:
+        """See the scene through `camera`, whose principal point may lie anywhere, moved and turned as in `render`.
+
+        Args:
+            nearest: triangles with a corner nearer to the camera than this are left out, scene units.
+        """
         width, height = camera.width, camera.height
         rgb = np.empty((height, width, 3), np.uint8)
         alpha = np.empty((height, width), np.uint8)
         z = np.empty((height, width), np.float32)
         with ThreadPoolExecutor(self.threads) as pool:
             run = pool.map if self.threads > 1 else map
-            self._project(camera, translate, rotate, run)
+            self._project(camera, translate, rotate, max(nearest, self._near), run)
             screen = self._screen
             sort = lambda faces: raster.sort_into_bands(screen, faces, width, height, BAND)  # noqa: E731
             (starts, listed), (soft_starts, soft_listed) = run(sort, (self._faces, self._soft_faces))
@@ -106,11 +117,13 @@ class Renderer:
             self._rooms[worker] = np.empty(shape, np.float32), np.empty(shape, np.int32)
         return self._rooms[worker]
 
-    def _project(self, camera: Camera, translate: Vector, rotate: Vector, run: Callable[..., object]) -> None:
+    def _project(
+        self, camera: Camera, translate: Vector, rotate: Vector, near: float, run: Callable[..., object]
+    ) -> None:
         move = np.asarray(translate, np.float64)
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float64)
         edges = [len(self._vertices) * part // self.threads for part in range(self.threads + 1)]
-        how = move, _rotation(rotate), lens, self._near
+        how = move, rotation(rotate), lens, near
 
         def project(first: int, last: int) -> None:
             raster.project(self._vertices, *how, first, last, self._screen)
@@ -153,8 +166,8 @@ def view_camera(photo: Camera, size: tuple[int, int] | None, fov: float | None) 
     )
 
 
-def _rotation(degrees: Vector) -> NDArray[np.float64]:
-    """Camera to scene; points are turned the other way by multiplying them from the left: p @ R."""
+def rotation(degrees: Vector) -> NDArray[np.float64]:
+    """(3, 3), camera to scene, of turns as in `render`; points are turned the other way by p @ R."""
     # Signs such that positive turns look up, look right and roll clockwise (y points down).
     x, y, z = (math.radians(angle) for angle in degrees)
     rx = np.array([[1, 0, 0], [0, math.cos(x), -math.sin(x)], [0, math.sin(x), math.cos(x)]])
