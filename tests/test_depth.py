@@ -177,7 +177,7 @@ def test_models_are_listed_best_first(tiny_midas: Path) -> None:
     *others, midas, own = depth.models()
     assert (midas.name, midas.available, midas.bytes) == ("midas-v21-small", True, tiny_midas.stat().st_size)
     assert (own.name, own.available) == ("bundled", True)
-    assert own.bytes == bundled.path().stat().st_size
+    assert own.bytes == sum(path.stat().st_size for path in bundled.shipped().files())
     assert midas.licence == own.licence == "MIT"
     assert [model.name for model in others] == ["moge-2-small", "depth-anything-v2-small", "midas-dpt-hybrid"]
     assert not any(model.available for model in others)
@@ -187,7 +187,7 @@ def test_models_are_listed_best_first(tiny_midas: Path) -> None:
 
 def test_the_catalogue_and_the_table_agree() -> None:
     for backend in depth.BACKENDS:
-        if backend.file is None:
+        if backend.files is None:
             assert weights.find(backend.name).licence == backend.licence
 
 

@@ -123,3 +123,23 @@ def test_batches_hold_the_asked_share_of_photos_and_cuts_keep_picture_and_depth_
     for _ in range(10):
         cut = batches.crop(scenes.examples[0], 64, 96, rng, 0.5)
         assert np.abs(cut.rgb[..., 0] / 255 - cut.inverse * np.float32(np.percentile(smooth(0), 98))).mean() < 0.03
+
+
+def test_everything_once_small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from training import depth
+
+    assert depth.smoke(tmp_path, 16, steps=24) == 0
+    assert "->" in capsys.readouterr().out
+    kept = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert kept[-1] == "last.pt"
+    assert len(kept) == 2
+
+
+def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
+    from training import train
+
+    rgb = np.repeat(np.rint(255 * smooth(0))[..., None], 3, axis=2).astype(np.uint8)
+    plan = train.Plan(minutes=1, steps=2, pixels=2 * 64 * 96, sizes=((64, 96),), least=2)
+    train.run(tmp_path, plan, None, [(rgb, smooth(0))] * 2, None)
+    train.run(tmp_path, plan, tmp_path / "last.pt", [(rgb, smooth(0))] * 2, None)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["00000004.pt", "00000008.pt", "last.pt"]

@@ -129,7 +129,7 @@ def _train(given: argparse.Namespace) -> None:
         seed=given.seed,
     )
     # A run that goes on must not see the scenes of the run before it.
-    seed = given.seed + (int.from_bytes(os.urandom(3)) if start == last else 0)
+    seed = given.seed + (int.from_bytes(os.urandom(3), "big") if start == last else 0)
     samples = _rendered(given.textures, train.SCENE_SIZES, seed, given.processes)
     train.run(given.folder, plan, start, samples, given.labels)
 
@@ -181,7 +181,7 @@ def smoke(folder: Path, count: int, steps: int = 40) -> int:
     photos.mkdir()
     for index, one in enumerate(drawn[:2]):
         cv2.imwrite(str(photos / f"{index}.png"), one.rgb[..., ::-1])
-    labels.write(photos, folder / "labels", [bundled.path()], 1)
+    labels.write(photos, folder / "labels", [bundled.shipped().own], 1)
     plan = train.Plan(
         minutes=60, steps=steps, pixels=8 * height * width, sizes=((96, 128), (128, 96)), rate=2e-3, least=count
     )

@@ -23,6 +23,9 @@ Pair = tuple[Picture, Float32]  # and disparity (H, W) or inverse depth, NaN unk
 
 PLAIN_SIDE = 384
 
+HELD_OUT_SEED = 2**32 - 1
+"""No run's: those are small numbers."""
+
 
 def grey(pair: Pair) -> Pair:
     """A harder picture of the same: its middle, grey, at half the size, of little contrast."""
@@ -72,7 +75,7 @@ def held_out(count: int, height: int = 240, width: int = 320) -> list[Pair]:
     """Scenes of seeds that training doesn't use."""
     from training import scenes
 
-    drawn = [scenes.sample(np.random.default_rng((1, index)), height, width) for index in range(count)]
+    drawn = [scenes.sample(np.random.default_rng((HELD_OUT_SEED, index)), height, width) for index in range(count)]
     return [(one.rgb, one.inverse_depth) for one in drawn]
 
 

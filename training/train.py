@@ -17,13 +17,13 @@ from training import batches, losses
 from training.batches import Scenes
 from training.network import DepthNet, load_version_0
 
-SIZES = [(192, 256), (256, 192), (192, 192), (160, 288), (224, 320), (288, 384)]
+SIZES = [(160, 224), (224, 160), (192, 256), (256, 192), (224, 320)]
 """(height, width): what the network is used at is between 224 and 640 px long, and convolutions carry over."""
 
 SCENE_SIZES = [(240, 320), (320, 240), (256, 256), (208, 368)]
 """(height, width) of rendered scenes; parts of them are seen at `SIZES`."""
 
-_DECAY = 0.998
+_DECAY = 0.997
 """Of the averaged weights, a step: over some 500 steps."""
 
 _COOLING = 0.25

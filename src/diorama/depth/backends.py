@@ -25,7 +25,7 @@ class Backend:
     predict: Predict
     licence: str
     note: str
-    file: Callable[[], Path] | None = None  # of a network that needs no download; None: the catalogue's, or `prepare`
+    files: Callable[[], tuple[Path, ...]] | None = None  # that need no download; None: the catalogue's, or `prepare`
     prepare: Callable[[bool, Progress | None], str] | None = None  # gets what it needs, by download where the first is
 
 
@@ -35,10 +35,10 @@ def _bundled(rgb: UInt8, _focal: float | None) -> Prediction:
     return Prediction(bundled.predict(rgb))
 
 
-def _bundled_file() -> Path:
+def _bundled_files() -> tuple[Path, ...]:
     from diorama.depth import bundled
 
-    return bundled.path()
+    return bundled.shipped().files()
 
 
 def _by_contract(name: str, constant: str) -> Predict:
@@ -58,7 +58,7 @@ def _moge(rgb: UInt8, focal: float | None) -> Prediction:
     return moge.predict(weights_path("moge-2-small"), rgb, focal)
 
 
-BUNDLED = Backend("bundled", _bundled, "MIT", "Comes with Diorama and is small: simple scenes.", _bundled_file)
+BUNDLED = Backend("bundled", _bundled, "MIT", "Comes with Diorama and is small: simple scenes.", _bundled_files)
 
 BACKENDS: tuple[Backend, ...] = (
     Backend("moge-2-small", _moge, "MIT", "MoGe-2 small: metres, the camera's field of view, sharp outlines; slower."),
@@ -147,7 +147,7 @@ def prepared(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend
     backend = find(name)
     if backend.prepare is not None:
         return backend, backend.prepare(fetch, progress)
-    if backend.file is None:
+    if backend.files is None:
         if not is_here(backend) and fetch and not weights.is_offline():
             weights.fetch(name, progress)
         weights_path(name)
@@ -156,8 +156,8 @@ def prepared(name: str, fetch: bool, progress: Progress | None) -> tuple[Backend
 
 def is_here(backend: Backend) -> bool:
     """Whether it can run without a download."""
-    if backend.file is not None:
-        return backend.file().is_file()
+    if backend.files is not None:
+        return all(path.is_file() for path in backend.files())
     return weights.path(backend.name) is not None
 
 
@@ -207,7 +207,7 @@ def _of_file(path: Path, name: str) -> Backend:
         lambda rgb, _focal: onnx.predict(path, terms, rgb),
         terms.licence,
         terms.note or f"Your own network, {path.name}.",
-        lambda: path,
+        lambda: (path,),
     )
 
 
@@ -215,10 +215,10 @@ def _unusable(name: str, error: DioramaError) -> Backend:
     def predict(_rgb: UInt8, _focal: float | None) -> Prediction:
         raise error
 
-    return Backend(name, predict, "not stated", error.message, lambda: Path())
+    return Backend(name, predict, "not stated", error.message, lambda: (Path(),))
 
 
 def _size(backend: Backend) -> int:
-    if backend.file is None:
+    if backend.files is None:
         return weights.find(backend.name).bytes
-    return backend.file().stat().st_size if is_here(backend) else 0
+    return sum(path.stat().st_size for path in backend.files()) if is_here(backend) else 0

@@ -1,4 +1,4 @@
-"""The depth networks that come with Diorama: one of 2 million parameters, trained for it, and a second opinion."""
+"""The depth network that comes with Diorama: 2 million parameters, trained for it (see NOTICE)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ import numpy as np
 from diorama.depth import onnx
 from diorama.types import Float32, UInt8
 
-FILE = "diorama-depth-v0.onnx"
-
 SIDES = (224, 320, 640)
-"""Long sides that the picture is shown at. The smaller ones get the order of things right, the largest one the
-outlines: on seven stereo pairs 18.3 % of pixel pairs are in the wrong order, with 320 px alone 20.7 %."""
+"""Long sides that our network is shown the picture at. The smaller ones get the order of things right, the largest one
+the outlines."""
+
+SECOND_SIDE = 640
+"""The long side for the second network: it is four times slower than ours, and best at this one."""
+
+SECOND_SHARE = 0.35
+"""Of the second network in the mean."""
 
 DETAIL = 0.5
 """Share of the largest answer's own fine structure (below about `DETAIL_SIGMA`) that is added to the mean, which has
-a third of it: more brings halos and warts."""
+a fifth of it: more brings halos and warts."""
 
 DETAIL_SIGMA = 0.025  # of the long side
 
-_MULTIPLE = 32  # the network halves the picture five times
+_MULTIPLE = 32  # the networks halve the picture five times
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,18 @@ class Networks:
     """ONNX files that share a contract: `image` (1, 3, H, W), 0..1, sides multiples of 32 -> `inverse_depth`."""
 
     own: Path
+    second: Path | None = None
+
+    def files(self) -> tuple[Path, ...]:
+        """Both, or one."""
+        return (self.own,) if self.second is None else (self.own, self.second)
 
 
 @cache
 def shipped() -> Networks:
     """The files in the package."""
-    return Networks(Path(str(resources.files("diorama.depth") / FILE)))
-
-
-def path() -> Path:
-    """The network's file in the package."""
-    return shipped().own
+    folder = Path(str(resources.files("diorama.weights")))
+    return Networks(folder / "depth.onnx")
 
 
 def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
@@ -53,18 +58,27 @@ def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
         networks: other files than the package's, which training and benchmarks compare.
 
     Raises:
-        ModelError: the network can't be loaded or fails.
+        ModelError: a network can't be loaded or fails.
     """
     import cv2
 
     used = networks or shipped()
-    answers = [answer(rgb, side, used.own) for side in SIDES]
+    answers = [standardised(answer(rgb, side, used.own)) for side in SIDES]
     finest = answers[-1]
     size = (finest.shape[1], finest.shape[0])
     mean = np.mean([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in answers], axis=0)
+    if used.second is not None:
+        other = cv2.resize(standardised(answer(rgb, SECOND_SIDE, used.second)), size, interpolation=cv2.INTER_CUBIC)
+        mean = np.float32(1 - SECOND_SHARE) * standardised(mean) + np.float32(SECOND_SHARE) * other
     difference = finest - mean
     detail = difference - cv2.GaussianBlur(difference, (0, 0), DETAIL_SIGMA * max(size))
     return np.ascontiguousarray(mean + np.float32(DETAIL) * detail, np.float32)
+
+
+def standardised(values: Float32) -> Float32:
+    """Shifted by the median and scaled by the mean distance from it: answers become comparable."""
+    centred = values - np.median(values)
+    return np.asarray(centred / (np.abs(centred).mean() + np.float32(1e-6)), np.float32)
 
 
 def input_size(width: int, height: int, long_side: int) -> tuple[int, int]:
