@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +31,10 @@ def _fresh_folders() -> dict[str, str]:
 # Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
 os.environ.update(_fresh_folders())
 os.environ["DIORAMA_PROVIDER"] = "cpu"  # the same numbers whatever the machine has
+
+# Where the tests are started in the background Ctrl-C is ignored, and programs that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure; where a failure has to be repeated by others, everyone tries the same examples.
 settings.register_profile(
@@ -73,6 +79,49 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             tools.need(name)
 
 
+# ---- several processes (pytest-xdist) --------------------------------------------------------------------------------
+
+MOST_PROCESSES = 4
+"""More gain little: the browser's tests take a third of the time, one after the other."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process a core for the whole suite; none besides this one for files that were named, which is quicker."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES) if cores > 1 else 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests first: their one long turn must not be the last to begin."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests share what they make, and the browser's the cores that draw: one process has each of these."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "browser" if "browser" in file else file
+
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What the tests of another process missed."""
+    tools.missing.update(getattr(node, "workeroutput", {}).get("missing", {}))
+
+
+# ---- skips -----------------------------------------------------------------------------------------------------------
+
+
 def _skipped(config: pytest.Config) -> int:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return len(reporter.stats.get("skipped", [])) if reporter else 0
@@ -81,6 +130,8 @@ def _skipped(config: pytest.Config) -> int:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Where skips are forbidden a session with a skip has failed, whoever skipped."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["missing"] = dict(tools.missing)
     if tools.no_skip() and session.exitstatus == pytest.ExitCode.OK and _skipped(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return (yield)
