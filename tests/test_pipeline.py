@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def test_an_enhanced_scene_survives_the_disk(photo_path: PhotoPath, tmp_path: Pa
 def test_every_kind_of_source_gives_the_same_scene(photo_path: PhotoPath) -> None:
     path = photo_path("chelsea")
     scenes = [
-        diorama.make(source, SMALL, fetch=False)
+        diorama.make(source, SMALL, until="original", fetch=False)
         for source in (path, str(path), path.read_bytes(), Image.open(path), np.asarray(Image.open(path)))
     ]
     for scene in scenes[1:]:
@@ -125,9 +126,10 @@ def test_a_run_goes_on_from_the_folder_of_one_that_was_cut_off(photo_path: Photo
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 2
     times = [folder.stat().st_mtime_ns for folder in kept]
-    scene = diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=Checkpoints(tmp_path))
+    make = partial(diorama.make, photo_path("coffee"), SMALL, until="original", fetch=False)
+    scene = make(checkpoints=Checkpoints(tmp_path))
     assert [folder.stat().st_mtime_ns for folder in kept] == times
-    plain = diorama.make(photo_path("coffee"), SMALL, fetch=False)
+    plain = make()
     assert np.array_equal(scene.meshes[0].vertices, plain.meshes[0].vertices)
 
 
@@ -135,15 +137,16 @@ def test_a_depth_file_that_changed_is_read_again(photo_path: PhotoPath, tmp_path
     memory, file = Memory(), tmp_path / "depth.npy"
     settings = SMALL.changed(depth=str(file), depth_kind="metric", focal_px=500)
     np.save(file, np.full((400, 600), 2, np.float32))
-    near = diorama.make(photo_path("coffee"), settings, checkpoints=memory)
+    make = partial(diorama.make, photo_path("coffee"), settings, until="original", checkpoints=memory)
+    near = make()
     assert near.points.z == pytest.approx(2)
     assert near.units == "metric"
     np.save(file, np.full((400, 600), 3, np.float32))
-    assert diorama.make(photo_path("coffee"), settings, checkpoints=memory).points.z == pytest.approx(3)
+    assert make().points.z == pytest.approx(3)
 
 
 def test_a_given_focal_length_is_for_the_photo_at_its_full_size(photo_path: PhotoPath) -> None:
-    scene = diorama.make(photo_path("coffee"), SMALL.changed(focal_px=600), fetch=False)
+    scene = diorama.make(photo_path("coffee"), SMALL.changed(focal_px=600), until="original", fetch=False)
     assert scene.camera.source == "user"
     assert scene.camera.fx == pytest.approx(256)
     assert scene.points.camera.fx == pytest.approx(192)
@@ -209,10 +212,13 @@ def test_better_weights_make_another_depth(photo_path: PhotoPath, monkeypatch: p
     from diorama import depth
 
     memory = Memory()
-    diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
+    make = partial(diorama.make, photo_path("coffee"), SMALL, until="original", fetch=False, checkpoints=memory)
+    make()
+    stages = STEP_STAGES["original"]
+    assert memory.saved == list(stages)
     monkeypatch.setattr(depth, "choice", lambda _settings: "midas-v21-small")
-    diorama.make(photo_path("coffee"), SMALL, fetch=False, checkpoints=memory)
-    assert memory.saved[len(STAGE_NAMES) :] == list(STAGE_NAMES[1:])
+    make()
+    assert memory.saved[len(stages) :] == list(stages[1:])
 
 
 def test_an_inpainter_that_fails_is_replaced_and_it_is_said(

@@ -118,7 +118,7 @@ def test_any_picture_is_divided_without_remainder(width: int, height: int, seed:
 
 def test_real_photos_have_a_handful_of_segments(photo_path: PhotoPath) -> None:
     for name in ("coffee", "astronaut"):
-        scene = make(photo_path(name), Settings(processing_size=512, triangles=1000), fetch=False)
+        scene = make(photo_path(name), Settings(processing_size=512, triangles=1000), until="original", fetch=False)
         segments, _, _ = segment(scene.points, scene.cuts, scene.photo, scene.depth, scene.settings)
         assert 2 <= len(segments.items) <= 15
         assert sum(item.kind == "subject" for item in segments.items) == 1
