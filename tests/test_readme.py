@@ -198,7 +198,7 @@ def test_figures_are_the_codes_own() -> None:
     assert settings.depth_range == 4  # "four times as far away"
     assert f"up to {photo.MAX_BYTES >> 20} MB and {photo.MAX_PIXELS / 1e6:g} megapixels" in text
     assert f"({weights.CATALOGUE['midas-v21-small'].bytes / 1e6:.0f} MB)" in text
-    bundled = ROOT / "src/diorama/depth/diorama-depth-v0.onnx"
+    bundled = ROOT / "src/diorama/weights/depth.onnx"
     assert f"({bundled.stat().st_size / 1e6:.1f} MB)" in text
 
 
