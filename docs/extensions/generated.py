@@ -241,6 +241,8 @@ def http() -> str:
         ]
         if rows:
             parts.append(table(("field", "type", "", "meaning"), rows))
+        if name in document["components"]["examples"]:
+            parts += _example("For example", {"example": document["components"]["examples"][name]["value"]})
     return "\n".join(parts)
 
 
@@ -248,10 +250,10 @@ def _route(method: str, path: str, route: dict[str, Any]) -> str:
     parts = [f"### {route['summary']}\n\n`{method} {path}`\n\n{route['description']}\n"]
     if route.get("parameters"):
         rows = [
-            (_code(p["name"]), p["in"], _schema_type(p["schema"]), p.get("description", ""))
+            (_code(p["name"]), p["in"], _schema_type(p["schema"]), _code(p.get("example", "")), p["description"])
             for p in route["parameters"]
         ]
-        parts.append(table(("parameter", "in", "type", "meaning"), rows))
+        parts.append(table(("parameter", "in", "type", "example", "meaning"), rows))
     for media, content in route.get("requestBody", {}).get("content", {}).items():
         parts += _example(f"Request, `{media}`", content)
     for status, answer in route["responses"].items():
@@ -266,12 +268,11 @@ def _route(method: str, path: str, route: dict[str, Any]) -> str:
 
 
 def _example(title: str, content: dict[str, Any]) -> list[str]:
-    examples = content.get("examples") or {"": {"value": content["example"]} if "example" in content else {}}
     parts = []
-    for each in examples.values():
-        if "value" not in each:
-            continue
-        value = each["value"]
+    for name in content.get("examples", {}):
+        parts.append(f"{title}: see [{name}](#{name.lower()}).\n")
+    if "example" in content:
+        value = content["example"]
         text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
         language = "text" if isinstance(value, str) else "json"
         parts.append(f"{title}:\n\n```{language}\n{text.rstrip()}\n```\n")

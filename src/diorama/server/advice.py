@@ -23,9 +23,9 @@ class EstimateOut(BaseModel):
 
     available: bool = Field(description="It can be asked: there is a key, the package, and a way to the server.")
     reason: str = Field(description="Why it can't be asked, and what to do; empty where it can.")
-    model: str = Field(examples=["gpt-4.1"])
+    model: str = Field(description="What would be asked.", examples=["gpt-4.1"])
     server: str = Field(description="Where the picture goes.", examples=["api.openai.com"])
-    tokens: int
+    tokens: int = Field(description="Of both questions and their answers, about.")
     usd: float | None = Field(description="Null: nobody published a price.")
 
 

@@ -15,7 +15,7 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import advice, corrections, pages, problems, products, routes, security, segments
+from diorama.server import advice, corrections, openapi, pages, problems, products, routes, security, segments
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 DESCRIPTION = """One photo in, a layered, textured 3D scene out.
 
 Upload a photo, follow the job, look at the result, validate it. Errors are `application/problem+json` (RFC 9457)
-with a `code` for programs and a `hint` for people.
+with a `code` for programs and a `hint` for people. Beside what a route lists, any request may be refused with 400
+(`host-not-allowed`) or, where the server itself fails, answered with 500 (`diorama`).
 """
 
 
@@ -69,6 +70,7 @@ def create_app(
     )
     app.state.context = context
     problems.install(app)
+    openapi.install(app)
     app.include_router(routes.api)
     app.include_router(segments.api)
     app.include_router(advice.api)

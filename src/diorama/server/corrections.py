@@ -24,7 +24,7 @@ class CorrectionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    kind: CorrectionKind = Field(examples=["nearer"])
+    kind: CorrectionKind = Field(description="What the stroke does.", examples=["nearer"])
     points: list[tuple[float, float]] = Field(
         min_length=1,
         max_length=MOST_POINTS,
@@ -45,13 +45,13 @@ class CorrectionIn(BaseModel):
 class CorrectionsIn(BaseModel):
     """All strokes of the correction brush."""
 
-    corrections: list[CorrectionIn] = Field(max_length=MOST_CORRECTIONS)
+    corrections: list[CorrectionIn] = Field(description="In their order.", max_length=MOST_CORRECTIONS)
 
 
 class CorrectionsOut(BaseModel):
     """The strokes of the correction brush, in their order."""
 
-    corrections: list[CorrectionIn]
+    corrections: list[CorrectionIn] = Field(description="In their order.")
     made: int = Field(description="With how many strokes the result of step `original` was made.")
     pending: bool = Field(description="The result was made with others: run step `original` again.")
 

@@ -32,10 +32,10 @@ class ProductOut(BaseModel):
     """A kind of file that a finished step can be made into."""
 
     name: str = Field(description="Asked for by this name.", examples=["glb"])
-    label: str = Field(examples=["3D scene (GLB)"])
+    label: str = Field(description="Its name for a person.", examples=["3D scene (GLB)"])
     about: str = Field(description="What it is good for.")
-    group: Group
-    media_type: str = Field(examples=["model/gltf-binary"])
+    group: Group = Field(description="Where it is listed.")
+    media_type: str = Field(description="What the file is.", examples=["model/gltf-binary"])
     options: dict[str, Any] = Field(
         description="JSON schema of the options; each has `label`, `unit`, `step` (of its slider) and `slider`."
     )
@@ -49,17 +49,17 @@ class MadeOut(BaseModel):
     """A file that was asked for."""
 
     id: str = Field(description="Of the step's result, the format and all options: the same again has the same id.")
-    product: str = Field(examples=["glb"])
-    label: str = Field(examples=["3D scene (GLB)"])
-    step: Step
-    options: dict[str, Any]
-    state: Literal["queued", "running", "done", "failed"]
-    fraction: float = Field(ge=0, le=1)
+    product: str = Field(description="The format's name.", examples=["glb"])
+    label: str = Field(description="Its name for a person.", examples=["3D scene (GLB)"])
+    step: Step = Field(description="The step that it was made of.")
+    options: dict[str, Any] = Field(description="All options, with their values.")
+    state: Literal["queued", "running", "done", "failed"] = Field(description="How far it is.")
+    fraction: float = Field(description="How much of it is done.", ge=0, le=1)
     message: str = Field(description="A sentence for the person who waits.")
-    error: Problem | None
+    error: Problem | None = Field(description="Why it failed.")
     name: str | None = Field(description="The file's name, once it is made.", examples=["coffee.glb"])
-    bytes: int | None
-    media_type: str
+    bytes: int | None = Field(description="Its size, once it is made.")
+    media_type: str = Field(description="What the file is.")
     notes: list[str] = Field(description="What a person should know of the file.")
     url: str | None = Field(description="Where the file is, once it is made.")
 
@@ -67,16 +67,16 @@ class MadeOut(BaseModel):
 class ProductsOut(BaseModel):
     """What a step can be made into, and what was made of it."""
 
-    step: Step
-    available: list[ProductOut]
+    step: Step = Field(description="The step that was asked about.")
+    available: list[ProductOut] = Field(description="Every format.")
     made: list[MadeOut] = Field(description="Of the step's present result, the one asked for last first.")
 
 
 class ProductIn(BaseModel):
     """A file to be made."""
 
-    step: Step = Field(examples=["final"])
-    product: str = Field(max_length=40, examples=["glb"])
+    step: Step = Field(description="A finished step.", examples=["final"])
+    product: str = Field(description="The format's name.", max_length=40, examples=["glb"])
     options: dict[str, Any] = Field(
         default_factory=dict, description="Those that differ from their defaults.", examples=[{}]
     )

@@ -28,18 +28,18 @@ ALL_STEPS: dict[Step, str] = {"original": "Original 3D", "enhanced": "AI-enhance
 class StepOut(BaseModel):
     """One of the four steps of a job."""
 
-    name: StepName
-    label: str
-    state: StepState
+    name: StepName = Field(description="The step.")
+    label: str = Field(description="Its name for a person.")
+    state: StepState = Field(description="How far it is.")
     note: str = Field(description="What the state means here; may be empty.")
 
 
 class StageOut(BaseModel):
     """A stage of the step that is being made, or was made last."""
 
-    name: str = Field(examples=["depth"])
-    label: str = Field(examples=["Estimating depth"])
-    state: Literal["pending", "running", "done"]
+    name: str = Field(description="The stage.", examples=["depth"])
+    label: str = Field(description="Its name for a person.", examples=["Estimating depth"])
+    state: Literal["pending", "running", "done"] = Field(description="How far it is.")
     seconds: float | None = Field(description="What making it took; for a reused result, what it took back then.")
     reused: bool = Field(description="The result was there already, from an earlier run.")
 
@@ -47,36 +47,38 @@ class StageOut(BaseModel):
 class ReportOut(BaseModel):
     """What one stage did."""
 
-    stage: str
-    backend: str
+    stage: str = Field(description="The stage.")
+    backend: str = Field(description="What ran.")
     reason: str = Field(description="Why this backend ran.")
-    seconds: float
-    settings: dict[str, Any]
-    warnings: list[str]
+    seconds: float = Field(description="What it took.")
+    settings: dict[str, Any] = Field(description="The settings that it read.")
+    warnings: list[str] = Field(description="What a person should know of the result.")
     provider: str = Field("", description="What its networks ran on, such as CPU or CUDA; empty: no network ran.")
 
 
 class CameraOut(BaseModel):
     """The photo's pinhole camera, in pixels of the texture."""
 
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-    width: int
-    height: int
+    fx: float = Field(description="Focal length across.")
+    fy: float = Field(description="Focal length down.")
+    cx: float = Field(description="Principal point, from the left edge.")
+    cy: float = Field(description="Principal point, from the top edge.")
+    width: int = Field(description="The picture's width.")
+    height: int = Field(description="The picture's height.")
     fov_x: float = Field(description="Horizontal field of view in degrees.")
-    source: Literal["calibration", "exif", "model", "user", "assumed", "optimized"]
+    source: Literal["calibration", "exif", "model", "user", "assumed", "optimized"] = Field(
+        description="Where the focal length came from."
+    )
 
 
 class FileOut(BaseModel):
     """A file of a finished step."""
 
-    name: str = Field(examples=["original/scene.glb"])
-    label: str = Field(examples=["3D scene (GLB)"])
-    bytes: int
-    media_type: str = Field(examples=["model/gltf-binary"])
-    url: str = Field(examples=["/api/v1/jobs/Xk3…/files/original/scene.glb"])
+    name: str = Field(description="Its name, with the step.", examples=["original/scene.glb"])
+    label: str = Field(description="Its name for a person.", examples=["3D scene (GLB)"])
+    bytes: int = Field(description="Its size.")
+    media_type: str = Field(description="What it is.", examples=["model/gltf-binary"])
+    url: str = Field(description="Where it is.", examples=["/api/v1/jobs/Xk3…/files/original/scene.glb"])
     download: bool = Field(description="Offered for download, not only shown in the page.")
 
 
@@ -84,19 +86,19 @@ class SuggestionOut(BaseModel):
     """One line of an advisor's advice, and what became of it."""
 
     key: str = Field(description="Put into the setting `declined` or `declined_plan`, it is not followed.")
-    topic: Literal["scene", "segments", "parameters", "texture", "fusion"]
-    what: str = Field(examples=["denoise"])
+    topic: Literal["scene", "segments", "parameters", "texture", "fusion"] = Field(description="What it is about.")
+    what: str = Field(description="The field that is advised.", examples=["denoise"])
     segments: list[int] = Field(description="Ids of the segments that it is about.")
     about: list[str] = Field(description="Their names, of those that there still are.")
     value: Any = Field(description="What is advised: an amount from 0 to 1, a number in the setting's unit, a name.")
-    reason: str
-    source: Literal["local", "openai"]
-    confidence: float = Field(ge=0, le=1)
-    declined: bool
+    reason: str = Field(description="Why, in a sentence.")
+    source: Literal["local", "openai"] = Field(description="Who advised it.")
+    confidence: float = Field(description="How sure the advisor is.", ge=0, le=1)
+    declined: bool = Field(description="A person has switched it off.")
     applied: bool | None = Field(description="Null: that shows at a later step.")
     outcome: str = Field(description="What was done, or why it was not.")
     before: str = Field(description="A measured value, for a person; may be empty.")
-    after: str
+    after: str = Field(description="The same value afterwards.")
 
 
 class ResultOut(BaseModel):
@@ -106,15 +108,15 @@ class ResultOut(BaseModel):
         description="It was made from the present result of the step before. If not, it is made again when that one "
         "is validated; its files stay until then."
     )
-    files: list[FileOut]
+    files: list[FileOut] = Field(description="All files of the step.")
     report: list[ReportOut] = Field(description="What each stage did, from the photo on.")
-    warnings: list[str]
+    warnings: list[str] = Field(description="What a person should know of the result.")
     settings: dict[str, Any] = Field(description="All settings with which it was made.")
-    camera: CameraOut
+    camera: CameraOut = Field(description="The photo's camera.")
     carried: str | None = Field(description="Depth that the photo's file carries (the setting `depth`: `embedded`).")
-    units: Literal["relative", "metric"]
-    triangles: int
-    points: int
+    units: Literal["relative", "metric"] = Field(description="What lengths are in.")
+    triangles: int = Field(description="Of the scene's meshes.")
+    points: int = Field(description="Of the point cloud.")
     meshes: int | None = Field(description="How many named meshes the scene has.")
     segments: int | None = Field(description="How many segments were found; from step `enhanced` on.")
     imagined: float | None = Field(description="Area that was imagined, as a share of the photo's.")
@@ -127,29 +129,31 @@ class ResultOut(BaseModel):
 class JobOut(BaseModel):
     """A photo on its way through the steps."""
 
-    id: str = Field(examples=["mB9cX0hUqk2fJwzS1r7d3g"])
+    id: str = Field(description="Names the job in addresses.", examples=["mB9cX0hUqk2fJwzS1r7d3g"])
     name: str = Field(description="The photo's name.", examples=["coffee.png"])
-    created: datetime
-    updated: datetime
+    created: datetime = Field(description="When the photo came in.")
+    updated: datetime = Field(description="When something last changed.")
     state: JobState = Field(description="`waiting`: the step is finished and waits to be validated.")
     step: Step = Field(description="The step that is being made or shown.")
-    steps: list[StepOut]
-    validated: list[Step]
+    steps: list[StepOut] = Field(description="The four steps, in order.")
+    validated: list[Step] = Field(description="The steps that were accepted.")
     stage: str | None = Field(description="The stage that is being made.")
     message: str | None = Field(description="A sentence for the person who waits.", examples=["Estimating depth"])
     fraction: float = Field(ge=0, le=1, description="How much of the whole step is done.")
     seconds_left: float | None = Field(description="Estimated from earlier jobs and this one's pace.")
     queue_position: int | None = Field(description="How many jobs are before this one.")
-    stages: list[StageOut]
+    stages: list[StageOut] = Field(description="The stages of the step, in order.")
     settings: dict[str, Any] = Field(description="All settings, with which the step is or was made.")
-    warnings: list[str]
-    error: Problem | None
+    warnings: list[str] = Field(description="What a person should know of the result.")
+    error: Problem | None = Field(description="Why the step failed.")
     report: list[ReportOut] = Field(description="What each stage of the result did.")
-    camera: CameraOut | None
+    camera: CameraOut | None = Field(description="The photo's camera; null until it is known.")
     carried: str | None = Field(description="Depth that the photo's file carries (the setting `depth`: `embedded`).")
-    units: Literal["relative", "metric"] | None
-    triangles: int | None
-    points: int | None
+    units: Literal["relative", "metric"] | None = Field(
+        description="What lengths are in: metres (or the depth file's unit), or the nearest point at about 1."
+    )
+    triangles: int | None = Field(description="Of the scene's meshes.")
+    points: int | None = Field(description="Of the point cloud.")
     files: list[FileOut] = Field(description="Of the step shown; `results` has those of every finished step.")
     results: dict[Step, ResultOut] = Field(description="Every finished step's result, in the steps' order.")
 
@@ -163,13 +167,13 @@ class JobsOut(BaseModel):
 class ValidateIn(BaseModel):
     """Which finished step is accepted."""
 
-    step: Step = Field(examples=["original"])
+    step: Step = Field(description="The finished step.", examples=["original"])
 
 
 class RerunIn(BaseModel):
     """A step to be made again."""
 
-    step: Step = Field("original", examples=["original"])
+    step: Step = Field("original", description="The step.", examples=["original"])
     settings: dict[str, Any] = Field(
         default_factory=dict,
         description="The values that change; the others stay as they are.",
@@ -180,8 +184,8 @@ class RerunIn(BaseModel):
 class ExampleOut(BaseModel):
     """A photo to try."""
 
-    name: str = Field(examples=["coffee"])
-    label: str = Field(examples=["Coffee"])
+    name: str = Field(description="For `?example=`.", examples=["coffee"])
+    label: str = Field(description="Its name for a person.", examples=["Coffee"])
     thumbnail: str = Field(description="Address of a small JPEG.")
 
 
@@ -190,10 +194,10 @@ class ModelOut(BaseModel):
 
     name: str = Field(description="The value of the setting `depth`, `inpaint` or `segmenter`.", examples=["bundled"])
     available: bool = Field(description="It can run now.")
-    licence: str
+    licence: str = Field(description="The weights' licence.")
     bytes: int = Field(description="Size of its weights.")
-    note: str
-    state: ModelState
+    note: str = Field(description="What it is good at.")
+    state: ModelState = Field(description="Whether its weights are here.")
     fraction: float | None = Field(description="How much of the download has arrived.")
     message: str | None = Field(description="How the download goes, or why there is none.")
     error: Problem | None = Field(description="Why the download failed.")
@@ -202,9 +206,9 @@ class ModelOut(BaseModel):
 class ModelsOut(BaseModel):
     """The depth models, inpainters and segmenters, best first."""
 
-    models: list[ModelOut]
-    inpainters: list[ModelOut]
-    segmenters: list[ModelOut]
+    models: list[ModelOut] = Field(description="Depth models.")
+    inpainters: list[ModelOut] = Field(description="What imagines hidden parts.")
+    segmenters: list[ModelOut] = Field(description="What finds things.")
     offline: bool = Field(description="Nothing is downloaded.")
     disk_bytes: int = Field(description="What all downloaded weights take on the server's disk.")
 
@@ -212,13 +216,13 @@ class ModelsOut(BaseModel):
 class SegmentOut(BaseModel):
     """One thing in the photo."""
 
-    id: int
-    name: str = Field(examples=["Subject"])
-    kind: SegmentKind
+    id: int = Field(description="Stays as long as the segment.")
+    name: str = Field(description="Its name, for a person and in files.", examples=["Subject"])
+    kind: SegmentKind = Field(description="What sort of thing it is.")
     area: float = Field(description="As a share of the photo's.")
     box: tuple[float, float, float, float] = Field(description="x0, y0, x1, y1, 0..1 over the photo.")
     near: float = Field(description="Distance of its nearest part, in scene units.")
-    far: float
+    far: float = Field(description="Distance of its farthest part.")
     neighbours: list[int] = Field(description="Ids of the segments that touch it.")
     in_front_of: list[int] = Field(description="Those of its neighbours of which it hides a part.")
     polygons: list[list[tuple[float, float]]] = Field(
@@ -230,15 +234,15 @@ class SegmentsOut(BaseModel):
     """The things in the photo, as the finished step `enhanced` shows them."""
 
     width: int = Field(description="Pixels at which the segments were found.")
-    height: int
-    segments: list[SegmentOut]
+    height: int = Field(description="The same, down.")
+    segments: list[SegmentOut] = Field(description="One for each thing.")
     edits: int = Field(description="How many changes were asked for; the last one can be taken back.")
 
 
 class RenameIn(BaseModel):
     """A segment's new name."""
 
-    name: str = Field(min_length=1, max_length=LONGEST_NAME, examples=["Coffee cup"])
+    name: str = Field(description="The new name.", min_length=1, max_length=LONGEST_NAME, examples=["Coffee cup"])
 
 
 class MergeIn(BaseModel):
@@ -250,7 +254,7 @@ class MergeIn(BaseModel):
 class SplitIn(BaseModel):
     """A segment, and a click on the part that becomes one of its own."""
 
-    id: int
+    id: int = Field(description="The segment's id.")
     x: float = Field(ge=0, le=1, description="From the photo's left edge to its right.")
     y: float = Field(ge=0, le=1, description="From the photo's top edge to its bottom.")
 
@@ -258,8 +262,8 @@ class SplitIn(BaseModel):
 class HealthOut(BaseModel):
     """That the server answers, and what it does."""
 
-    status: Literal["ok"]
-    version: str
+    status: Literal["ok"] = Field(description="Always `ok`.")
+    version: str = Field(description="Diorama's version.")
     workers: int = Field(description="Jobs that are worked on at once.")
     queued: int = Field(description="Jobs that wait for a worker.")
 
