@@ -117,7 +117,7 @@ def animal(s: Stage, p: Place, size: float = 0.0) -> Vector:
     """A four-legged animal of shoulder height `size` that looks toward -x; where its head is."""
     r = s.r
     h = size or s.log(0.2, 1.5)
-    fur = s.paint("ground", "bark", "plain", "stone", colour=r.choice(FURS), mix=s.u(0.5, 0.95), rough=0.4)
+    fur = s.paint("ground", "bark", "bark", "stone", colour=r.choice(FURS), mix=s.u(0.5, 0.95), rough=0.4)
     other = fur if s.chance(0.6) else s.paint("plain", colour=r.choice(FURS), mix=0.8)
     long, fat = h * s.u(0.9, 1.4), h * s.u(0.17, 0.3)
     y = h * s.u(0.68, 0.8)

@@ -95,10 +95,10 @@ def expose(r: Random, drawn: Drawn, view: View, grain: F32, dim: float) -> tuple
     gain = dim * 0.21 * math.exp(r.gauss(0, 0.35)) / meter
     warm, tint = math.exp(r.gauss(0, 0.09)), math.exp(r.gauss(0, 0.03))
     gains = np.array([gain * warm, gain * tint, gain / warm])
-    noisy = 10 ** r.uniform(-4.5, -2.2) if r.random() < 0.75 else 0.0
+    noisy = 10 ** r.uniform(-5, -2.7) if r.random() < 0.75 else 0.0
     haze = r.uniform(0.0, 0.05) if r.random() < 0.2 else 0.0
     grey = r.random() < 0.25
-    saturation = 0.0 if grey else max(0.2, r.gauss(0.95, 0.25))
+    saturation = 0.0 if grey else max(0.15, r.gauss(0.85, 0.25))
     rgb = np.empty((height, width, 3), np.uint8)
     _develop(
         colour, gains, noisy, noisy * r.uniform(0.5, 3), haze, grain, r.randrange(512), r.randrange(512),

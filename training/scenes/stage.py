@@ -101,10 +101,10 @@ class Stage:
     def colour(self) -> Vector:
         """A surface's colour in linear light, as things are painted: many greys and browns, few bright ones."""
         kind = self.r.random()
-        if kind < 0.4:
+        if kind < 0.45:
             v = self.log(0.03, 0.85)
             return v * self.u(0.9, 1.1), v, v * self.u(0.85, 1.1)
-        if kind < 0.6:
+        if kind < 0.7:
             v = self.log(0.05, 0.5)
             return v * 1.25, v, v * self.u(0.4, 0.8)
         v = [self.log(0.02, 0.7) for _ in range(3)]

@@ -22,7 +22,7 @@ def tabletop(s: Stage) -> Scene:
     rooms.shell(
         s, room, w, d, h, floor=s.paint("wood", "plain", "fabric"), walls=walls, ceiling=s.paint("plain", shadow=False)
     )
-    high, a, b = s.u(0.7, 0.9), s.u(0.7, 1.8), s.u(0.6, 1.1)
+    high, a, b = s.u(0.7, 0.9), s.u(0.7, 1.6), s.u(0.55, 1.0)
     top = s.paint(
         "wood",
         "wood",
@@ -39,8 +39,9 @@ def tabletop(s: Stage) -> Scene:
         for z in (-1, 1):
             s.box(table.at(x * (a / 2 - 0.05), 0, z * (b / 2 - 0.05)), (0.06, high - 0.04, 0.06), top)
     scale = s.log(0.6, 1.5)
-    for _ in range(r.choice((3, 6, 10, 16, 24))):
-        p = table.at(s.u(-0.45, 0.45) * a, high, s.u(-0.4, 0.45) * b).yaw(s.u(-1, 1))
+    for _ in range(r.choice((4, 8, 12, 18, 28))):
+        x, z = (s.u(-0.45, 0.45), s.u(-0.4, 0.45)) if s.chance(0.4) else (r.gauss(0, 0.16), r.gauss(0.02, 0.16))
+        p = table.at(x * a, high, z * b).yaw(s.u(-1, 1))
         if s.chance(0.15):
             k = s.u(0.06, 0.14)
             s.turned(3, p.scaled(k * 2, k * 0.35, k * 2), s.thing())
@@ -49,7 +50,7 @@ def tabletop(s: Stage) -> Scene:
         elif s.chance(0.1):
             s.rod(p.point(0, 0.01, 0), p.point(s.u(-0.2, 0.2), 0.01, s.u(-0.2, 0.2)), 0.005, s.thing())
         else:
-            things.small(s, p, s.log(0.05, 0.28) * scale)
+            things.small(s, p, s.log(0.06, 0.3) * scale)
     for _ in range(r.randint(0, 5)):
         p = room.at(s.u(-0.45, 0.45) * w, 0, s.u(0.05, 0.45) * d).yaw(s.u(-3, 3))
         if math.hypot(p.origin[0], p.origin[2]) > 1.1:
