@@ -56,12 +56,12 @@ def _develop(colour, gains, shot, read, dark, grain, gy, gx, mono, contrast, sat
     """Exposure, vignetting, sensor noise, saturation, contrast and the sRGB curve."""
     height, width = colour.shape[:2]
     side = grain.shape[0]
+    value = np.empty(3)
     for i in range(height):
         for j in range(width):
             y, x = (i + 0.5) / height * 2 - 1, (j + 0.5) / width * 2 - 1
             fall = 1.0 - corner * (x * x + y * y)
             luma = 0.0
-            value = np.empty(3)
             for c in range(3):
                 v = colour[i, j, c] * gains[c] * fall
                 noise = grain[(i + gy + c * 171 * (1 - mono)) % side, (j + gx + c * 89 * (1 - mono)) % side]

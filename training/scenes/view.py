@@ -104,7 +104,7 @@ def draw(stage: Stage, view: View, light: Light, height: int, width: int) -> Dra
         sun[7] = light.softness
     dim = np.ones(((height + 1) // 2, (width + 1) // 2), np.float32)
     if light.hollow_strength > 0:
-        shading.occlusion(inverse, lens[0], light.hollow, light.hollow_strength, dim)
+        shading.occlusion(inverse, lens[0], light.hollow, light.hollow_strength, shading.WAYS, dim)
         import cv2
 
         dim = np.asarray(cv2.blur(dim, (3, 3)), np.float32).reshape(dim.shape)
