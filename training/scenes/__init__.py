@@ -7,7 +7,12 @@ All randomness comes from the generator that the caller gives, so a sample is a 
 
 Inverse depth is in 1/m along the optical axis, 0 in the sky. At the edge of a thing a pixel's colour is mixed of what
 it sees, its depth is that of the nearest surface that fills half of it. Glass, mirrors and screens have the depth of
-their surface. Blur by the lens moves colours, not depths.
+their surface. Blur by the lens moves colours, not depths. Over many samples the picture's sides are as far as its
+middle, so that nothing is learnt from where the border is.
+
+A sample of 192 by 256 takes 20 to 35 ms of one core, half of it shading. What is not there yet: bounced light (lamps
+reach round corners, dimmed by the occlusion of near things), glass that is seen through, water with waves, cloth that
+follows a body. `python -m training.scenes SHEET.png` shows some.
 """
 
 from __future__ import annotations
