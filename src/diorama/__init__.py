@@ -27,6 +27,7 @@ _HOMES = {
     "PointCloud": "diorama.types",
     "Scene": "diorama.types",
     "DioramaError": "diorama.errors",
+    "share": "diorama.export.share",
 }
 
 __all__ = [
@@ -42,10 +43,12 @@ __all__ = [
     "Settings",
     "__version__",
     "make",
+    "share",
 ]
 
 if TYPE_CHECKING:
     from diorama.errors import DioramaError
+    from diorama.export.share import share
     from diorama.pipeline import make
     from diorama.settings import Settings
     from diorama.types import Camera, Correction, Cuts, DepthMap, Mesh, Photo, PointCloud, Scene

@@ -353,6 +353,12 @@ class Scene:
 
         return export.save(self, path, **options)
 
+    def _repr_html_(self) -> str:
+        """The scene in 3D, as notebooks show it: a page of its own in a closed frame."""
+        from diorama.export import share
+
+        return share.notebook(self)
+
     @classmethod
     def load(cls, path: str | Path) -> Scene:
         """Read a ``.diorama`` file: what `save` wrote, every number and pixel of it.

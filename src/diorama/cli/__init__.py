@@ -1,4 +1,4 @@
-"""The command ``diorama``: make, export, depth, view, video, models, doctor, serve.
+"""The command ``diorama``: make, export, depth, view, video, share, models, doctor, serve.
 
 Stages are imported inside the commands, so that ``diorama --help`` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama import __version__
-from diorama.cli import account, doctor, export, film
+from diorama.cli import account, doctor, export, film, share
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
@@ -39,6 +39,7 @@ app.add_typer(models_app)
 doctor.register(app)
 export.register(app)
 film.register(app)
+share.register(app)
 
 PhotoArgument = Annotated[
     Path, typer.Argument(metavar="PHOTO", help="JPEG, PNG, HEIC, AVIF, WebP, BMP, TIFF or GIF.", show_default=False)

@@ -57,12 +57,15 @@ def write_photo_view(photo: Photo, path: Path, long_side: int = LONG_SIDE) -> No
     Raises:
         StorageError: the disk is full or refuses.
     """
-    small = photo.fitted(long_side)
-    rgb = small.rgb
-    if small.alpha is not None:
-        share = small.alpha[..., None].astype(np.float32) / 255
-        rgb = np.rint(rgb * share + BACKGROUND * (1 - share)).astype(np.uint8)
-    write_jpeg(rgb, path)
+    write_jpeg(on_white(photo.fitted(long_side)), path)
+
+
+def on_white(photo: Photo) -> UInt8:
+    """(H, W, 3) sRGB: the photo without transparent parts."""
+    if photo.alpha is None:
+        return photo.rgb
+    share = photo.alpha[..., None].astype(np.float32) / 255
+    return np.rint(photo.rgb * share + BACKGROUND * (1 - share)).astype(np.uint8)
 
 
 def write_jpeg(rgb: UInt8, path: Path, quality: int = 90) -> None:

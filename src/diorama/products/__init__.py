@@ -8,6 +8,7 @@ of options stand in modules of this package that import nothing else.
 from __future__ import annotations
 
 from diorama.products.product import Group, Options, Product, ProductProgress, option
+from diorama.products.share import PageOptions
 
 __all__ = ["FORMATS", "PRODUCTS", "Group", "Options", "Product", "ProductProgress", "option"]
 
@@ -61,6 +62,10 @@ _TABLE = (
     Product(
         "annotated.png", "Segments drawn on the photo (PNG)", "image/png", "export.simple:annotated_png",
         needs="enhanced", group="picture", about="The photo with outlines and names drawn on it.",
+    ),
+    Product(
+        "html", "Page to share (HTML)", "text/html", "export.share:make", PageOptions, group="share",
+        about="One file that shows the scene in any browser, without a network. Send it or put it on a web site.",
     ),
     Product(
         "diorama", "Whole scene, to go on with", "application/vnd.diorama+zip", "export.simple:bundle_zip",

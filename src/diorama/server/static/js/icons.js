@@ -60,4 +60,11 @@ export const ICONS = {
   pen: line('<path d="M5 19l1-4L16 5l3 3L9 18zM14 7l3 3"/>'),
   merge: line('<path d="M5 5c0 6 7 4 7 10v4M19 5c0 6-7 4-7 10M9 16.5l3 3 3-3"/>'),
   split: line('<circle cx="6.5" cy="6.5" r="2.5"/><circle cx="6.5" cy="17.5" r="2.5"/><path d="M8.500 8L20 18M8.500 16L20 6"/>'),
+  more: line('<g stroke-width="2.6"><path d="M5.5 12v.01M12 12v.01M18.500 12v.01"/></g>'),
+  blur: line('<circle cx="12" cy="12" r="8.5"/><path d="M12 3.500l4.500 7.800M20.400 10.500h-9M17 19l-4.500-7.800M7 19l4.500-7.800M3.600 13.500h9M7 5l4.500 7.800"/>'),
+  explode: line('<path d="M12 3l7.500 3.700L12 10.400 4.500 6.700zM4.500 12l7.500 3.700 7.500-3.700M4.500 17.300L12 21l7.500-3.700"/>'),
+  ruler: line('<path d="M3 15.500L15.500 3 21 8.500 8.500 21zM7 11.500l2 2M10 8.500l2.500 2.500M13 5.500l2 2"/>'),
+  phone: line('<rect x="7" y="3" width="10" height="18" rx="2"/><path d="M3 9.500v5M21 9.500v5"/>'),
+  headset: line('<path d="M4 8.500h16a1 1 0 0 1 1 1v6.500a1 1 0 0 1-1 1h-4.500l-2-2.500h-3l-2 2.500H4a1 1 0 0 1-1-1V9.500a1 1 0 0 1 1-1z"/>'),
+  keyboard: line('<rect x="3" y="6" width="18" height="12" rx="2"/><path d="M7 10v.01M10.500 10v.01M14 10v.01M17 10v.01M8 14.500h8"/>'),
 };

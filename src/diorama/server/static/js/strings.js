@@ -4,6 +4,7 @@ import { BRUSH } from "./strings-brush.js";
 import { EXPORT } from "./strings-export.js";
 import { ADVICE, COMING_FINAL, FINAL, SUGGESTIONS, WORD_FINAL } from "./strings-final.js";
 import { SEGMENTS } from "./strings-segments.js";
+import { VIEWER } from "./strings-viewer.js";
 
 export const S = {
   product: "Diorama",
@@ -337,32 +338,7 @@ export const S = {
     exact: (label) => `${label}, exact value`,
   },
 
-  viewer: {
-    label: "3D view of the scene",
-    help: (modes, several) =>
-      `Drag or use the arrow keys to look around, plus and minus to come closer or go back, R for the start, F for full screen, 1 to ${modes} for the view${several ? ", O for the next scene, I for what was imagined" : ""}.`,
-    hint: "Drag to look around",
-    modes: "View",
-    mode: { mesh: "Mesh", points: "Points", wireframe: "Wireframe", depth: "Depth" },
-    modeTitle: (mode, key) =>
-      `${{ mesh: "Textured mesh", points: "Point cloud", wireframe: "Wireframe", depth: "Depth colours" }[mode]} (${key})`,
-    scenes: "Scene",
-    scene: { original: "Original", enhanced: "Enhanced", final: "Final" },
-    imagined: "What was imagined",
-    imaginedTitle: "Show what was imagined (I)",
-    reset: "Reset the view (R)",
-    motion: "Gentle motion",
-    full: "Full screen (F)",
-    exitFull: "Leave full screen (F)",
-    loading: "Loading the scene…",
-    loadingPoints: "Loading the points…",
-    noWebgl:
-      "This browser can't show 3D (WebGL 2 is off or missing). This picture was rendered by the server; the downloads work all the same.",
-    lost: "The graphics driver stopped drawing. Reload the page to go on.",
-    broken: "The scene's file could not be read.",
-    brokenHint: "Reload the page; the downloads may still work.",
-    thumbnail: "The scene from a slightly moved camera, rendered by the server",
-  },
+  viewer: VIEWER,
 
   coming: {
     enhanced: {

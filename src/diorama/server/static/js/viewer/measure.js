@@ -37,16 +37,16 @@ export function measure(meshes) {
  * percent of the view's diagonal at the nearest depth; the idle motion keeps within it. A hand may go more than twice as
  * far in Original 3D, to see what is missing; an enhanced scene was made for just this much.
  */
-export function reach(job, { near, middle }) {
-  const { fx, width, height } = job.camera;
-  const travel = ((job.settings.camera_travel ?? 8) / 100) * (Math.hypot(width, height) / fx) * near;
+export function reach(about, { near, middle }) {
+  const { fx, width, height } = about.camera;
+  const travel = (about.travel / 100) * (Math.hypot(width, height) / fx) * near;
   const own = Math.atan(travel / middle);
   const clamp = (value, low, high) => Math.min(high * DEGREE, Math.max(low * DEGREE, value));
   const sway = clamp(own * 0.65, 0.6, 5);
-  if (job.step === "enhanced") {
+  if (about.step !== "original") {
     const most = clamp(own, 1, 45);
-    return { sway, azimuth: most, polar: most, nearest: (middle - 2 * travel) / middle, farthest: 1 };
+    return { travel, sway, azimuth: most, polar: most, nearest: (middle - 2 * travel) / middle, farthest: 1 };
   }
   const polar = clamp(own * 1.8, 5, 30);
-  return { sway, azimuth: clamp(own * 2.4, 7, 45), polar, nearest: 0.55, farthest: 1.7 };
+  return { travel, sway, azimuth: clamp(own * 2.4, 7, 45), polar, nearest: 0.55, farthest: 1.7 };
 }

@@ -15,6 +15,7 @@ import {
 } from "../../vendor/three/build/three.module.js";
 import { GLTFLoader } from "../../vendor/three/examples/jsm/loaders/GLTFLoader.js";
 import { PLYLoader } from "../../vendor/three/examples/jsm/loaders/PLYLoader.js";
+import { aboutFile } from "./about.js";
 import { depthRamp } from "./depth-ramp.js";
 import { createTint, sortFarFirst } from "./soft.js";
 
@@ -37,11 +38,14 @@ function lights() {
 const isImagined = (mesh) => ["imagined", "back"].includes(mesh.userData.part);
 
 /**
- * @param urls {{ scene, depth?, points? }} the files' addresses; without a depth map distances are coloured themselves
+ * @param urls {{ scene, depth?, points? }} the files' addresses; without a depth map distances are coloured themselves.
+ * The scene may be a function instead that gives a promise of the GLB's bytes.
  * @param content the group to put everything into
  */
-export function createModes({ urls, camera: photoCamera, content, renderer }) {
+export function createModes({ urls, content, renderer }) {
   const meshes = [];
+  const file = { about: null, things: new Map() };
+  let apart = 0;
   const shown = new Map(); // mode -> the material of the meshes
   const wires = new Group();
   const disposables = [];
@@ -58,8 +62,13 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
   const basic = (options) => keep(new MeshBasicMaterial({ toneMapped: false, ...options }));
 
   async function load() {
-    const gltf = await new GLTFLoader().loadAsync(urls.scene);
+    const loader = new GLTFLoader();
+    const gltf = await (typeof urls.scene === "string"
+      ? loader.loadAsync(urls.scene)
+      : loader.parseAsync(await urls.scene(), ""));
     gltf.scene.updateMatrixWorld(true);
+    file.about = aboutFile(gltf);
+    for (const { id, name } of gltf.scene.userData.segments ?? []) file.things.set(id, name);
     const found = [];
     gltf.scene.traverse((object) => {
       if (object.isMesh) found.push(object);
@@ -77,6 +86,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
     }
     content.add(...meshes);
     if (meshes.some((mesh) => mesh.material.isMeshStandardMaterial)) content.add(...lights());
+    rankLayers(meshes);
   }
 
   function bareMesh({ geometry, material, userData }, map) {
@@ -86,7 +96,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
     const options = { map, transparent, alphaTest, vertexColors: soft, depthWrite: !transparent };
     const bare = new Mesh(geometry, material.isMeshStandardMaterial ? lit(material, options) : basic(options));
     if (transparent) bare.renderOrder = sortFarFirst(geometry);
-    bare.userData = { part: userData.part ?? "visible", soft: transparent };
+    bare.userData = { part: userData.part ?? "visible", soft: transparent, segment: userData.segment ?? 0 };
     if (isImagined(bare)) tint.apply(bare.material);
     shown.set(bare, { mesh: bare.material });
     return bare;
@@ -105,9 +115,12 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
       materials.wireframe = basic({ color: UNDER, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
       const wire = basic({ wireframe: true, map: materials.mesh.map, color: WIRE, transparent: true, opacity: 0.6 });
       if (isImagined(mesh)) tint.apply(wire);
-      wires.add(new Mesh(mesh.geometry, wire));
+      const wired = new Mesh(mesh.geometry, wire);
+      wired.userData = mesh.userData;
+      wires.add(wired);
     }
     if (!wires.parent) content.add(wires);
+    spread(apart);
   }
 
   async function needDepth(range) {
@@ -136,9 +149,17 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
     content.add(points);
   }
 
+  /** Move the layers apart along the photo's rays, the farther ones more: from the photo's camera nothing changes. */
+  function spread(amount) {
+    apart = amount;
+    for (const mesh of [...meshes, ...wires.children]) mesh.scale.setScalar(1 + amount * mesh.userData.rank);
+  }
+
   return {
     meshes,
+    file,
     load,
+    spread,
     tint: tint.set,
     /** @param range the distances that depth colours span */
     async show(next, range) {
@@ -155,7 +176,7 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
       if (points) points.visible = next === "points";
     },
     /** As many points as can be told apart. @param pixels the canvas's height, @param ratio canvas to CSS pixels */
-    fit(pixels, ratio, camera) {
+    fit(pixels, ratio, camera, photoCamera) {
       if (!points) return;
       const { fy, width, height } = photoCamera;
       const photoHeight = (pixels * (height / (2 * fy))) / Math.tan((camera.fov * Math.PI) / 360);
@@ -170,6 +191,29 @@ export function createModes({ urls, camera: photoCamera, content, renderer }) {
       for (const thing of disposables) thing.dispose();
     },
   };
+}
+
+/** `userData.rank`, 0 for the nearest layer to 1 for the farthest: all parts of a thing are one layer. */
+function rankLayers(meshes) {
+  const layers = new Map();
+  for (const mesh of meshes) {
+    const key = mesh.userData.segment || mesh;
+    layers.set(key, [...(layers.get(key) ?? []), mesh]);
+  }
+  const sorted = [...layers.values()]
+    .map((group) => ({ group, depth: Math.min(...group.map(middleDepth)) }))
+    .sort((a, b) => a.depth - b.depth);
+  sorted.forEach(({ group }, place) => {
+    for (const mesh of group) mesh.userData.rank = sorted.length > 1 ? place / (sorted.length - 1) : 0;
+  });
+}
+
+function middleDepth({ geometry }) {
+  const { position } = geometry.attributes;
+  const step = Math.max(1, Math.floor(position.count / 200));
+  const depths = [];
+  for (let index = 0; index < position.count; index += step) depths.push(-position.getZ(index));
+  return depths.sort((a, b) => a - b)[depths.length >> 1];
 }
 
 /** Mixes the points, so that the first n of them are an even sample of all. The same mix every time. */

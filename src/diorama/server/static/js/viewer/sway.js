@@ -12,12 +12,14 @@ export function createSway(group, { sway: amplitude }, request) {
   let strength = 0;
   let last = null;
   let listener = () => {};
+  let other = () => {};
 
   const change = (next) => {
     if (on === next) return;
     on = next;
     last = null;
     listener(on);
+    other(on);
     request();
   };
 
@@ -35,6 +37,9 @@ export function createSway(group, { sway: amplitude }, request) {
     onChange(next) {
       listener = next;
       listener(on);
+    },
+    alsoOnChange(next) {
+      other = next;
     },
     step(now) {
       const elapsed = last === null ? 0 : Math.min(100, now - last);

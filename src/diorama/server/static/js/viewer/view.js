@@ -9,19 +9,29 @@ import {
 } from "../../vendor/three/build/three.module.js";
 import { OrbitControls } from "../../vendor/three/examples/jsm/controls/OrbitControls.js";
 import { reducedMotion } from "../dom.js";
+import { createBlur } from "./blur.js";
+import { createExplode } from "./explode.js";
+import { lens } from "./lens.js";
 import { measure, reach } from "./measure.js";
 import { createModes } from "./modes.js";
+import { createNames } from "./names.js";
+import { createRuler } from "./ruler.js";
+import { takePicture } from "./shot.js";
 import { createSway } from "./sway.js";
+import { createTilt } from "./tilt.js";
+import { createXr } from "./xr.js";
 
 const MAX_PIXEL_RATIO = 2; // more costs much and shows little
 const SWAY_ZOOM = 0.05; // while the scene sways, so that its borders stay outside the picture
 
 /**
  * @param canvas  @param surface the element that takes fingers and keys
+ * @param overlay the element over the canvas for labels
+ * @param about what is known of the scenes (about.js); null: the first file says it
  * @param scenes {Map<string, { scene, depth?, points? }>} files by the scene's name; the first is shown
  * @param onMoved is called when the user moves the view  @param onLost when the driver gives up
  */
-export async function createView({ canvas, surface, job, scenes, onMoved, onLost }) {
+export async function createView({ canvas, surface, overlay, about: given, scenes, onMoved, onLost }) {
   const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: true, powerPreference: "high-performance" });
   renderer.toneMapping = NoToneMapping; // the photo's own colours
   renderer.setClearColor(0x000000, 0);
@@ -35,7 +45,7 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   const loaded = new Map(); // name -> a promise of its modes
   const load = (urls) => {
     const group = new Group();
-    const modes = createModes({ urls, camera: job.camera, content: group, renderer });
+    const modes = createModes({ urls, content: group, renderer });
     return modes.load().then(() => ({ ...modes, group }));
   };
   const need = (name) => {
@@ -50,9 +60,14 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   let mode = "mesh";
   let tint = 0;
   let modes = await need(sceneName);
+  const about = given ?? modes.file.about;
+  if (!about) {
+    renderer.dispose();
+    throw new Error("the file has no camera");
+  }
   content.add(modes.group);
   const extent = measure(modes.meshes);
-  const limits = reach(job, extent);
+  const limits = reach(about, extent);
   pivot.position.z = -extent.middle;
   content.position.z = extent.middle;
 
@@ -63,12 +78,15 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   controls.rotateSpeed = 0.32; // the way is short: a whole drag should not run through it at once
   controls.zoomSpeed = 0.6;
   controls.enablePan = false;
-  controls.minAzimuthAngle = -limits.azimuth;
-  controls.maxAzimuthAngle = limits.azimuth;
-  controls.minPolarAngle = Math.PI / 2 - limits.polar;
-  controls.maxPolarAngle = Math.PI / 2 + limits.polar;
-  controls.minDistance = extent.middle * limits.nearest;
-  controls.maxDistance = extent.middle * limits.farthest;
+  const within = ({ azimuth, polar, nearest, farthest }) => {
+    controls.minAzimuthAngle = -azimuth;
+    controls.maxAzimuthAngle = azimuth;
+    controls.minPolarAngle = Math.PI / 2 - polar;
+    controls.maxPolarAngle = Math.PI / 2 + polar;
+    controls.minDistance = extent.middle * nearest;
+    controls.maxDistance = extent.middle * farthest;
+  };
+  within(limits);
   const home = () => {
     camera.position.set(0, 0, 0);
     controls.target.set(0, 0, -extent.middle);
@@ -76,21 +94,30 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   };
 
   let frame = 0;
+  let dirty = true; // something has changed since the last picture
   let visible = true;
   let destroyed = false;
   const drawn = []; // to be told of the next picture
   const request = () => {
-    if (!frame && !destroyed) frame = requestAnimationFrame(draw);
+    dirty = true;
+    again();
+  };
+  const again = () => {
+    if (!frame && !destroyed && !renderer.xr.isPresenting) frame = requestAnimationFrame(draw);
   };
   const draw = (now) => {
     frame = 0;
     if (destroyed) return;
     const swaying = visible && sway.step(now);
+    const tilting = visible && tilt.step(now);
     if (sway.strength() !== closeness) applyLens();
     const moving = controls.update();
-    renderer.render(scene, camera);
+    const unfinished = blur.draw(dirty || swaying || tilting || moving);
+    dirty = false;
+    ruler.place();
     for (const tell of drawn.splice(0)) tell();
-    if (swaying || moving) request();
+    if (swaying || tilting || moving) request();
+    else if (unfinished && visible) again();
   };
   /** Show a scene in a mode, unless something else is asked for while it loads. */
   const present = async (name, nextMode) => {
@@ -103,6 +130,7 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
     content.add(next.group);
     modes = next;
     modes.tint(tint);
+    explode.again();
     fit();
     await nextPicture();
   };
@@ -116,17 +144,17 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   let closeness = 0;
   const applyLens = () => {
     closeness = sway.strength();
-    lens(camera, job.camera, surface.clientWidth / surface.clientHeight, 1 + SWAY_ZOOM * closeness);
+    lens(camera, about.camera, surface.clientWidth / surface.clientHeight, 1 + SWAY_ZOOM * closeness);
   };
   const fit = () => {
     const { clientWidth: width, clientHeight: height } = surface;
-    if (!width || !height) return;
+    if (!width || !height || renderer.xr.isPresenting) return;
     renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
     renderer.setSize(width, height, false);
     applyLens();
-    modes.fit(height * renderer.getPixelRatio(), renderer.getPixelRatio(), camera);
+    modes.fit(height * renderer.getPixelRatio(), renderer.getPixelRatio(), camera, about.camera);
     // At once: a resized canvas is blank until it is drawn again.
-    renderer.render(scene, camera);
+    blur.draw(true);
     request();
   };
 
@@ -140,12 +168,26 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   controls.enableZoom = false;
   let isFull = false;
   const zoomable = () => {
-    controls.enableZoom = isFull || document.activeElement === surface;
+    controls.enableZoom = isFull || surface.getRootNode().activeElement === surface;
   };
   surface.addEventListener("focus", zoomable);
   surface.addEventListener("blur", zoomable);
   // Sideways strokes turn the scene, up and down ones scroll the page.
   surface.style.touchAction = "pan-y";
+
+  const stage = {
+    ...{ renderer, scene, camera, controls, pivot, content, surface, overlay, about, extent, limits },
+    ...{ request, moved, home, within, modes: () => modes, isVisible: () => visible },
+  };
+  const blur = createBlur(stage);
+  const tilt = createTilt(stage, sway);
+  const ruler = createRuler(stage);
+  const names = createNames(stage);
+  const explode = createExplode(stage);
+  const xr = createXr(stage);
+  const onTap = watchTaps(surface, (x, y) => {
+    if (!ruler.tap(x, y)) blur.focus(x, y);
+  });
 
   const onContextLost = (event) => {
     event.preventDefault();
@@ -165,6 +207,9 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
   if (!reducedMotion()) sway.start();
 
   return {
+    ...{ about, blur, tilt, ruler, names, explode, xr },
+    /** How many layers there are to be taken apart. */
+    layers: () => new Set(modes.meshes.map((mesh) => mesh.userData.rank)).size,
     setMode: (next) => present(sceneName, next),
     setScene: (name) => present(name, mode),
     /** Colour what was imagined, or leave it as it is. */
@@ -196,9 +241,13 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
       request();
     },
     reset() {
+      explode.set(0);
+      blur.set(0);
+      ruler.set(false);
+      tilt.recenter();
       sway.center();
       home();
-      if (!reducedMotion()) sway.start();
+      if (!reducedMotion() && !tilt.isOn()) sway.start();
       request();
     },
     setMotion: (on) => (on ? sway.start() : sway.stop()),
@@ -208,9 +257,13 @@ export async function createView({ canvas, surface, job, scenes, onMoved, onLost
       zoomable();
       surface.style.touchAction = on ? "none" : "pan-y";
     },
+    /** A PNG of what is seen. */
+    picture: () => takePicture(canvas, () => blur.draw(true)),
     destroy() {
       destroyed = true;
       cancelAnimationFrame(frame);
+      for (const part of [tilt, ruler, names, xr, blur]) part.destroy();
+      onTap();
       sizes.disconnect();
       seen.disconnect();
       controls.dispose();
@@ -232,15 +285,22 @@ function rotate(camera, controls, azimuth, polar) {
   controls.update();
 }
 
-/** The photo's lens: all of the photo fits into the canvas, whatever its shape; off-centre principal points too. */
-function lens(camera, { fx, fy, cx, cy, width, height }, aspect, zoom = 1) {
-  const photoAspect = width / fx / (height / fy);
-  const tall = height / (2 * fy); // tangent of half the vertical angle
-  const half = (aspect >= photoAspect ? tall : width / (2 * fx) / aspect) / zoom;
-  camera.fov = (2 * Math.atan(half) * 180) / Math.PI;
-  camera.aspect = aspect;
-  camera.updateProjectionMatrix();
-  camera.projectionMatrix.elements[8] = -(cx - width / 2) / fx / (half * aspect);
-  camera.projectionMatrix.elements[9] = (cy - height / 2) / fy / half;
-  camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
+/** Clicks and taps, not strokes. @returns a function that ends it */
+function watchTaps(surface, onTap) {
+  let start = null;
+  const down = (event) => {
+    start = event.isPrimary && event.button === 0 ? event : null;
+  };
+  const up = (event) => {
+    if (start && Math.hypot(event.clientX - start.clientX, event.clientY - start.clientY) < 6) {
+      onTap(event.clientX, event.clientY);
+    }
+    start = null;
+  };
+  surface.addEventListener("pointerdown", down);
+  surface.addEventListener("pointerup", up);
+  return () => {
+    surface.removeEventListener("pointerdown", down);
+    surface.removeEventListener("pointerup", up);
+  };
 }
