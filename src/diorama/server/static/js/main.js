@@ -1,20 +1,28 @@
 // Starts the page: shows the view that the address asks for, and again whenever the address changes.
 
-import { jobView } from "./job.js";
 import { place, start } from "./router.js";
 import { buildShell } from "./shell.js";
 import { startView } from "./start.js";
 
 const main = buildShell();
 let view = null;
+let jobs = null; // the module of everything but the start page, which comes after it
 
-function show({ back, scroll, first = false }) {
+const needJobs = async () => {
+  jobs ??= await import("./job.js");
+};
+
+async function show({ back, scroll, first = false }) {
   const { jobId, step } = place();
+  if (jobId !== null && !jobs) {
+    await needJobs();
+    if (place().jobId !== jobId) return; // somebody was faster
+  }
   if (view?.jobId === jobId && view.setStep) {
     view.setStep(step);
   } else {
     view?.destroy();
-    view = jobId === null ? startView() : jobView(jobId, step);
+    view = jobId === null ? startView() : jobs.jobView(jobId, step);
     main.replaceChildren(view.element);
   }
   if (first) return;
@@ -25,4 +33,4 @@ function show({ back, scroll, first = false }) {
 }
 
 start(show);
-show({ back: false, scroll: 0, first: true });
+void show({ back: false, scroll: 0, first: true }).then(needJobs);
