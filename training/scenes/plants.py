@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scenes.shapes import grid
+from training.scenes.parts import grid
 from training.scenes.stage import Place, Stage, Vector
 
 F64 = NDArray[np.float64]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from training.scenes import figures, halls, lighting, plants, rooms, streets, things
+from training.scenes.parts import Part, grid
 from training.scenes.rooms import Scene, clear
-from training.scenes.shapes import Part, grid
 from training.scenes.stage import Place, Stage
 from training.scenes.view import View
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from training.scenes.shapes import Library, Part, library
+from training.scenes.parts import Part
+from training.scenes.shapes import Library, library
 from training.scenes.textures import KINDS, Textures
 
 Vector = tuple[float, float, float]
