@@ -10,7 +10,8 @@ A row a photo, from 5 x 5 cameras over the whole allowed travel, all looking the
 * in front: share of the imagined pixels seen from any of the cameras, the photo's own among them, that lie nearer to
   the photo's camera than the surface that hides them there, by more than half a pixel of parallax;
 * rims: mean colour distance (8-bit RGB) between pixels at a depth cut, as they look from the four corners of the
-  travel, and the interior of their own surface: of the original 3D (one layer), of the enhanced one, and their ratio;
+  travel, and the interior of their own surface: of the original 3D (one layer), of the enhanced one, each at its own
+  cuts, and their ratio;
 * texture: the same distance of the interior's own pixels. It is no fault of a rim and counts in both scenes, so a rim
   as good as its interior would have this distance, not 0; the excess ratio is the ratio with it taken off both.
 
@@ -124,29 +125,31 @@ def _largest_around(inverse: Float32) -> Float32:
 
 
 def _rims(original: Scene, enhanced: Scene, travel: Travel) -> tuple[tuple[float, float, float] | None, int]:
-    """Mean colour distances to their interiors of rims, where both scenes show them, and of the interiors' own pixels;
-    and how many rims they are."""
-    row, column, own, texture = _interiors(enhanced)
-    camera, z = enhanced.points.camera, enhanced.points.z
-    total, count = np.zeros(3), 0
+    """Mean colour distances to their interiors of each scene's own rims, and of the enhanced interiors' own pixels; and
+    how many rims of the enhanced scene they are."""
+    before, _, some = _rims_of(original, travel)
+    after, usual, count = _rims_of(enhanced, travel)
+    return (None, 0) if not (some and count) else ((before / some, after / count, usual / count), count)
+
+
+def _rims_of(scene: Scene, travel: Travel) -> tuple[float, float, int]:
+    """Distances of a scene's rims as they look from the corners, wherever nothing hides them, and of the interiors' own
+    pixels; both are sums. And the number of rims."""
+    row, column, own, texture = _interiors(scene)
+    camera, z = scene.points.camera, scene.points.z
+    total, usual, count = 0.0, 0.0, 0
     for place in CORNERS:
         distance = z[row, column]
         x = np.floor(column + 0.5 - place[0] * travel.reach * camera.fx / distance).astype(int)
         y = np.floor(row + 0.5 - place[1] * travel.reach * camera.fy / distance).astype(int)
-        framed = (x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height)
-        x, y, distance, wanted, usual = x[framed], y[framed], distance[framed], own[framed], texture[framed]
-        views = [travel.view(scene, place) for scene in (original, enhanced)]
-        shown = np.ones(len(x), bool)
-        for view in views:
-            shown &= (np.abs(view.z[y, x] / distance - 1) < 0.02) & (view.alpha[y, x] == 255)
-        for number, view in enumerate(views):
-            total[number] += np.linalg.norm(view.rgb[y, x] - wanted, axis=1)[shown].sum()
-        total[2] += usual[shown].sum()
-        count += int(np.count_nonzero(shown))
-    if not count:
-        return None, 0
-    before, after, usual = total / count
-    return (float(before), float(after), float(usual)), count
+        framed = np.flatnonzero((x >= 0) & (y >= 0) & (x < camera.width) & (y < camera.height))
+        view = travel.view(scene, place)
+        x, y = x[framed], y[framed]
+        seen = (np.abs(view.z[y, x] / distance[framed] - 1) < 0.02) & (view.alpha[y, x] == 255)
+        total += float(np.linalg.norm(view.rgb[y, x] - own[framed], axis=1)[seen].sum())
+        usual += float(texture[framed][seen].sum())
+        count += int(np.count_nonzero(seen))
+    return total, usual, count
 
 
 def _interiors(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.int64], Float32, Float32]:

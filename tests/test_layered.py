@@ -14,7 +14,7 @@ from diorama.cuts import find_cuts, near_inverse_depth
 from diorama.layered import BACKDROP, _continued, build
 from diorama.layers import DIAGONAL, LayeredDepth, find_layers
 from diorama.render import render
-from diorama.rims import ribbon, touching, unmix, without_unseen
+from diorama.rims import ESTIMATED, GIVEN, ribbon, touching, unmix, without_unseen
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, DepthMap, Float32, Layered, Photo, PointCloud, Scene, Segment, Segments, UInt8
 from grids import cloud, plane, seeds, steps
@@ -192,6 +192,59 @@ def test_mixed_pixels_get_their_own_side_back() -> None:
     assert (clean[:, :20] == 0).all()
     assert (clean[:, 20:] == 200).all()
     assert np.array_equal(unmix(rgb, points.inverse_depth, cuts, 0), rgb)
+
+
+def test_beside_an_estimated_edge_more_is_unmixed() -> None:
+    inverse = np.full((20, 40), 0.2, np.float32)
+    inverse[:, 20:] = 1
+    points = cloud(inverse)
+    rgb = np.zeros((20, 40, 3), np.uint8)
+    rgb[:, 18:] = 200
+    rgb[:, 17], rgb[:, 18] = 80, 120  # the silhouette is two pixels beside the depth edge
+    cuts = find_cuts(points, SETTINGS)
+    clean = unmix(rgb, points.inverse_depth, cuts, 1, ESTIMATED)
+    assert (clean[:, :20] == 0).all()
+    assert (clean[:, 20:] == 200).all()
+    assert (unmix(rgb, points.inverse_depth, cuts, 1)[:, 18] == 120).all()
+
+
+def test_beside_an_estimated_edge_nothing_is_an_example_and_the_background_is_imagined_anew() -> None:
+    inverse = box()
+    points = cloud(inverse)
+    rgb = np.full((*inverse.shape, 3), 90, np.uint8)
+    # The box looks two pixels larger than its depth says.
+    rgb[18:42, 30:50] = rgb[20:40, 28:52] = (220, 20, 20)
+    points = replace(points, rgb=rgb)
+    photo = Photo(rgb, points.camera)
+    chosen = SETTINGS.changed(rim_width=0)
+    hidden = []
+
+    def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
+        made = inpaint.fill(rgb, hole, known, disparity=disparity, visible=visible, model="bundled")
+        hidden.append(made[hole])
+        return made
+
+    for doubt, reddest in ((ESTIMATED, 0), (GIVEN, 30)):
+        hidden.clear()
+        build(points, find_cuts(points, chosen), photo, whole(points), chosen, fill, doubt)
+        red = hidden[1][:, 0].astype(int) - hidden[1][:, 1]
+        assert (red.max() == 0) if reddest == 0 else (red.max() > reddest)
+
+
+def test_at_an_edge_the_texture_takes_in_nothing_from_across_it() -> None:
+    inverse = box()
+    rgb = np.full((*inverse.shape, 3), 0, np.uint8)
+    rgb[inverse == 1] = 255
+    points = replace(cloud(inverse), rgb=rgb)
+    photo = Photo(rgb, points.camera)
+    chosen = SETTINGS.changed(rim_width=0)
+    layered, _ = build(points, find_cuts(points, chosen), photo, whole(points), chosen, lambda rgb, *_: rgb)
+    place = np.array(layered.atlas.shape[1::-1], np.float32)
+    near = [mesh.uv[np.isclose(mesh.vertices[:, 2], 1, rtol=0.01)] * place - 0.5 for mesh in layered.meshes]
+    x, y = np.concatenate(near).T
+    assert len(x) > 4
+    for v, u in ((np.floor(y + 1e-3), np.floor(x + 1e-3)), (np.ceil(y - 1e-3), np.ceil(x - 1e-3))):
+        assert (layered.atlas[v.round().astype(int), u.round().astype(int)] == 255).all()
 
 
 def test_where_colours_change_beyond_the_cut_as_well_nothing_is_mixed() -> None:

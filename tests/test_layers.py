@@ -63,7 +63,9 @@ FAMILIES = {
         ],
         "photo",
     ),
-    **dict.fromkeys(["atlas", "corners", "frame_lines", "layered", "layers", "mesh", "rims", "synthesis"], "mesh"),
+    **dict.fromkeys(
+        ["atlas", "corners", "frame_lines", "layered", "layers", "mesh", "rims", "silhouettes", "synthesis"], "mesh"
+    ),
     **dict.fromkeys(["render", "raster", "film", "stereo"], "view"),
     **dict.fromkeys(["records", "stage_files", "bundle"], "files"),
 }

@@ -1,5 +1,7 @@
 """The stages of step 3, "enhanced": what is in the photo, and what it hides.
 
+First the edges of estimated depth are put where the photo has them: all that follows is of these points.
+
 segments  Segments      the things in the photo
 advice    SceneAdvice   what the advisor says of them and of the scene
 layers    Layered       visible and imagined surfaces
@@ -29,6 +31,17 @@ from diorama.types import (
 )
 
 
+def silhouettes(points: PointCloud, cuts: Cuts, depth: DepthMap, settings: Settings) -> tuple[PointCloud, Cuts]:
+    """Points and cuts with the edges of estimated depth where the photo has them; `edge_sharpness` 0 leaves them."""
+    if not depth.estimated or settings.edge_sharpness == 0:
+        return points, cuts
+    from diorama.cuts import by_hand, find_cuts
+    from diorama.silhouettes import align
+
+    points = align(points, cuts, settings)
+    return points, by_hand(find_cuts(points, settings), depth)
+
+
 def segments(
     points: PointCloud, cuts: Cuts, photo: Photo, depth: DepthMap, settings: Settings, fetch: bool, progress: Progress
 ) -> tuple[Segments, str, str, tuple[str, ...]]:
@@ -42,6 +55,7 @@ def layers(
     points: PointCloud,
     cuts: Cuts,
     photo: Photo,
+    depth: DepthMap,
     segments: Segments,
     said: tuple[str, ...],
     settings: Settings,
@@ -52,6 +66,7 @@ def layers(
 ) -> tuple[Layered, str, str, tuple[str, ...]]:
     from diorama import inpaint
     from diorama.layered import build
+    from diorama.rims import ESTIMATED, GIVEN
 
     def of_download(_stage: str, share: float, sentence: str) -> None:
         progress(stage, 0.1 * share, sentence)
@@ -74,7 +89,7 @@ def layers(
             name = "bundled"
             return paint(model=name)
 
-    layered, warnings = build(points, cuts, photo, segments, settings, fill)
+    layered, warnings = build(points, cuts, photo, segments, settings, fill, ESTIMATED if depth.estimated else GIVEN)
     return layered, name, reason, said + warnings
 
 

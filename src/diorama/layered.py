@@ -18,7 +18,7 @@ from diorama.cuts import near_inverse_depth
 from diorama.frame_lines import find_frame_lines
 from diorama.layers import LayeredDepth, Surface, find_layers
 from diorama.mesh import triangulate
-from diorama.rims import ribbon, unmix, without_unseen
+from diorama.rims import GIVEN, Doubt, ribbon, unmix, without_unseen
 from diorama.settings import Settings
 from diorama.types import Bool, Cuts, Float32, Layered, Mesh, Photo, PointCloud, Segments, UInt8
 
@@ -41,7 +41,13 @@ BACKDROP = "Backdrop"
 
 
 def build(
-    points: PointCloud, cuts: Cuts, photo: Photo, segments: Segments, settings: Settings, fill: Fill
+    points: PointCloud,
+    cuts: Cuts,
+    photo: Photo,
+    segments: Segments,
+    settings: Settings,
+    fill: Fill,
+    doubt: Doubt = GIVEN,
 ) -> tuple[Layered, tuple[str, ...]]:
     """Imagine what the allowed travel can show, and build everything as meshes.
 
@@ -49,15 +55,16 @@ def build(
         points, cuts, segments: at processing size.
         photo: at texture size.
         fill: the inpainter.
+        doubt: how far depth edges may be off the photo's.
 
     Returns:
         The layered scene and warnings.
     """
     cuts = without_unseen(cuts, points.rgb, points.inverse_depth, near_inverse_depth(points), points.opaque)
-    scale, depth = _layers(points, cuts, settings)
+    scale, depth = _layers(points, cuts, settings, 1 + doubt.wider)
     visible = depth.surfaces[0]
     margin = depth.margin
-    clean_rgb = unmix(points.rgb, points.inverse_depth, cuts, settings.rim_width)
+    clean_rgb = unmix(points.rgb, points.inverse_depth, cuts, settings.rim_width, doubt)
     grid_rgb = _wide(clean_rgb, margin)
     beyond = depth.needed & ~depth.inside
     with ThreadPoolExecutor(1) as other:
@@ -66,7 +73,7 @@ def build(
         first = _continued(grid_rgb, points.opaque, depth, fill)
         panels = [first]
         # The foreground's rims may still hold colours of the background.
-        seen = depth.needed & ~depth.near_side
+        seen = depth.needed & ~depth.unsure
         for surface in depth.surfaces[1:]:
             guide = np.where(surface.there, surface.disparity, visible.disparity)
             panels.append(fill(first, surface.there, seen, guide, visible.disparity))
@@ -100,13 +107,13 @@ def _shapes(
     return meshes, _rim(depth, scale, settings), warnings
 
 
-def _layers(points: PointCloud, cuts: Cuts, settings: Settings) -> tuple[np.float32, LayeredDepth]:
+def _layers(points: PointCloud, cuts: Cuts, settings: Settings, strip: int) -> tuple[np.float32, LayeredDepth]:
     # Pixels of parallax at the allowed travel, the unit of everything here.
     reach = settings.camera_travel / 100 * points.camera.diagonal
     scale = np.float32(reach / near_inverse_depth(points))
     threshold = settings.cut_threshold / 100 * reach
     disparity = np.asarray(scale * points.inverse_depth, np.float32)
-    return scale, find_layers(disparity, cuts, points.camera, threshold, points.opaque, settings.border)
+    return scale, find_layers(disparity, cuts, points.camera, threshold, points.opaque, settings.border, strip)
 
 
 def _continued(grid_rgb: UInt8, opaque: Bool | None, depth: LayeredDepth, fill: Fill) -> UInt8:
@@ -169,8 +176,24 @@ def _triangulated(
     blank = np.broadcast_to(np.uint8(0), (*z.shape, 3))
     mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget)
     grid = np.array([whole.width, whole.height], np.float32)
-    uv = (mesh.uv * np.array([width, height], np.float32) + np.array([left, top], np.float32)) / grid
+    uv = (_inset(mesh, scale, there, z, surface.jump) + np.array([left, top], np.float32)) / grid
     return replace(mesh, uv=uv.astype(np.float32)), warnings
+
+
+def _inset(mesh: Mesh, scale: np.float32, there: Bool, z: Float32, jump: float) -> Float32:
+    """(N, 2) texture coordinates in pixels, at an edge of the surface half a pixel inside it: filtering takes in no
+    pixel of what lies across the edge."""
+    height, width = there.shape
+    place = mesh.uv * np.array([width, height], np.float32)
+    corner = place.round().astype(int)
+    total, count = np.zeros_like(place), np.zeros(len(place), np.float32)
+    for dy, dx in ((-1, -1), (-1, 0), (0, -1), (0, 0)):
+        x, y = np.clip(corner[:, 0] + dx, 0, width - 1), np.clip(corner[:, 1] + dy, 0, height - 1)
+        own = there[y, x] & (np.abs(scale / z[y, x] - scale / mesh.vertices[:, 2]) < jump / 2)
+        total += np.where(own[:, None], np.stack([x, y], axis=1) + np.float32(0.5), 0)
+        count += own
+    edge = (count > 0) & (count < 4)
+    return np.where(edge[:, None], total / np.maximum(count, 1)[:, None], place)
 
 
 class _Names:

@@ -55,6 +55,7 @@ class LayeredDepth:
     needed: Bool  # (H, W) what of the picture can come into view: the frame, and what the travel adds to it
     near_side: Bool  # (H, W) visible pixels in front at a cut
     far_side: Bool  # (H, W) visible pixels behind at a cut
+    unsure: Bool  # (H, W) visible pixels whose colour may be another surface's
     surfaces: tuple[Surface, ...]  # the visible one first
 
     def far_side_within(self, width: float) -> Bool:
@@ -66,7 +67,13 @@ class LayeredDepth:
 
 
 def find_layers(
-    disparity: Float32, cuts: Cuts, camera: Camera, threshold: float, opaque: Bool | None = None, border: float = 1.0
+    disparity: Float32,
+    cuts: Cuts,
+    camera: Camera,
+    threshold: float,
+    opaque: Bool | None = None,
+    border: float = 1.0,
+    strip: int = 1,
 ) -> LayeredDepth:
     """Find every surface that the allowed travel can show.
 
@@ -77,6 +84,8 @@ def find_layers(
         threshold: smallest jump, in the same pixels, between a surface and one behind it.
         opaque: (H, W), where there is a surface at all; None: everywhere.
         border: share of what the travel shows beyond the frame that is wanted.
+        strip: pixels of the visible background beside a cut that are imagined anew. With more than one neither they nor
+            the foreground's are trusted as examples.
     """
     margin = math.ceil(float(disparity.max()) * DIAGONAL) + SLACK
     visible = np.pad(disparity, margin, mode="edge")
@@ -106,9 +115,10 @@ def find_layers(
         pixels = np.flatnonzero(hidden).astype(np.int32)
         sources = pixels, cost.flat[pixels], way.flat[pixels], owner.flat[pixels], reach.flat[pixels]
         front = behind
-    return LayeredDepth(
-        margin, widen(camera, margin), inside, needed, near_side, far_side, _rims_behind(surfaces, far_side)
-    )
+    outermost = _grown(far_side, wide_cuts, strip - 1) & ~near_side
+    unsure = near_side if strip == 1 else outermost | _grown(near_side, wide_cuts, strip - 1)
+    widened = _rims_behind(surfaces, outermost)
+    return LayeredDepth(margin, widen(camera, margin), inside, needed, near_side, far_side, unsure, widened)
 
 
 def _sources(
@@ -138,7 +148,19 @@ def _even(behind: Float32, visible: Float32, hidden: Bool, threshold: float) -> 
     return smooth
 
 
-def _rims_behind(surfaces: list[Surface], far_side: Bool) -> tuple[Surface, ...]:
+def _grown(mask: Bool, cuts: Cuts, steps: int) -> Bool:
+    """The mask and what is up to `steps` pixels away on the same surface."""
+    for _ in range(steps):
+        wider = mask.copy()
+        wider[:, 1:] |= mask[:, :-1] & ~cuts.right
+        wider[:, :-1] |= mask[:, 1:] & ~cuts.right
+        wider[1:] |= mask[:-1] & ~cuts.down
+        wider[:-1] |= mask[1:] & ~cuts.down
+        mask = wider
+    return mask
+
+
+def _rims_behind(surfaces: list[Surface], outermost: Bool) -> tuple[Surface, ...]:
     """Give the visible background's outermost pixels to the surface that continues it.
 
     A texture is filtered over the pixel's edge: in the visible panel the foreground's colour lies beyond it and would
@@ -147,7 +169,7 @@ def _rims_behind(surfaces: list[Surface], far_side: Bool) -> tuple[Surface, ...]
     if len(surfaces) < 2:
         return tuple(surfaces)
     visible, hidden = surfaces[:2]
-    strip = far_side & visible.there & ~hidden.there
+    strip = outermost & visible.there & ~hidden.there
     there = hidden.there | strip
     wider = replace(hidden, there=there, cuts=_jumps(hidden.disparity, there, hidden.jump))
     return replace(visible, there=visible.there & ~strip), wider, *surfaces[2:]

@@ -55,7 +55,7 @@ STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 """The steps that can be made, in order."""
 
 STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys((*STAGE_NAMES, "corrections"), 1) | {
-    "photo": 3, "depth": 3, "mesh": 2, "layers": 7, "tune": 2, "rebuild": 2, "synthesis": 2
+    "photo": 3, "depth": 3, "mesh": 2, "segments": 2, "layers": 8, "tune": 2, "rebuild": 2, "synthesis": 2
 }  # fmt: skip
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 
@@ -183,6 +183,7 @@ def make(
     if (until or STEPS[-1]) == "original":
         report = tuple(run.report)
         return Scene("original", photo, depth, points, cuts, meshes, settings, report, corrections=strokes)
+    points, cuts = enhanced.silhouettes(points, cuts, depth, settings)
     segments = run.stage(
         "segments", "", lambda: enhanced.segments(points, cuts, photo, depth, settings, fetch, run.progress)
     )
@@ -201,7 +202,7 @@ def make(
         "layers",
         enhanced.layers_identity(chosen, said, settings) + _digest(followed),
         lambda: enhanced.layers(
-            points, cuts, photo, segments, unfit + said, settings, fetch, run.progress, "layers", told
+            points, cuts, photo, depth, segments, unfit + said, settings, fetch, run.progress, "layers", told
         ),
     )
     layered = layered.named(segments)  # kept ones may have been made under other names
@@ -235,7 +236,7 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         cuts = by_hand(find_cuts(points, changed), scene.depth)
         told = advice.behind(scene.segments)
         made, *_ = enhanced.layers(
-            points, cuts, scene.photo, scene.segments, (), changed, fetch, run.progress, "rebuild", told
+            points, cuts, scene.photo, scene.depth, scene.segments, (), changed, fetch, run.progress, "rebuild", told
         )
         return Rebuilt(points, cuts, made)
 

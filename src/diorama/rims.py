@@ -7,6 +7,7 @@ the mix is made anew wherever the camera stands.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -19,20 +20,32 @@ OPACITY = 0.6
 SEPARABLE = 24.0
 """Colour difference, in 8-bit steps, from which a mix of two sides can be told from either."""
 
-RESIDUAL = 0.35
-"""A pixel counts as mixed when it lies this near the line between both sides' colours, as a share of its length."""
-
 SMALL = 0.15
 """Jumps of less, as a share of the near inverse depth, may be bridged where both sides look alike. On Middlebury pairs
 0.15 gains 0.17 dB in the holes, with stereo and with true disparity no view loses."""
 
-ELSEWHERE = 0.25
-"""Share of that length by which the colours may change in the next pixel of either side. Views of pairs with stereo
-disparity lose 0.3 dB without such a limit and 0.1 dB more at 0.5; views by true disparity don't mind."""
+
+@dataclass(frozen=True)
+class Doubt:
+    """How far depth edges may be off the photo's, and so how readily a pixel beside one counts as mixed."""
+
+    wider: int  # pixels that are looked at beyond the width that a lens mixes
+    residual: float  # a mixed pixel lies so near to the line between both sides' colours, as a share of its length
+    elsewhere: float  # share of that length by which the colours may change in the next pixel of either side
+    levelled: int  # sweeps that even out the colours of the interior before they are continued
 
 
-def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float) -> UInt8:
-    """Give mixed pixels within `width` pixels of a cut the colour of their own side's interior.
+GIVEN = Doubt(0, 0.35, 0.25, 0)
+"""Of depth that was given. Views of pairs with stereo disparity lose 0.3 dB without the limit on what changes elsewhere
+and 0.1 dB more at 0.5; views by true disparity don't mind."""
+
+ESTIMATED = Doubt(2, 0.6, 0.5, 4)
+"""Of a network's depth, on the photo's silhouettes (`silhouettes.align`) but for a pixel or two. On five Kodak photos
+the pixels at cuts are then half as far from their interiors' colours as in the photo; with `GIVEN` 0.8 as far."""
+
+
+def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float, doubt: Doubt = GIVEN) -> UInt8:
+    """Give mixed pixels within `width` pixels of a cut, or as many more as in doubt, their own side's interior colour.
 
     A pixel is mixed when its colour lies between those of both sides (Hasinoff et al. 2006 solve for the same mix), and
     the colours change there and not beyond: depth is not exact, and where a cut misses the silhouette, or runs through
@@ -42,23 +55,24 @@ def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float) -> UInt8
     are repainted too; those in front that are wholly of the background's stay, since the foreground would be worn away
     with every pixel of doubt.
     """
-    reach = math.ceil(width)
+    reach = math.ceil(width) + (doubt.wider if width > 0 else 0)
     if reach == 0 or not (cuts.right.any() or cuts.down.any()):
         return rgb
     rim = touching(cuts)
     for _ in range(reach - 1):
         rim = _spread_mask(rim, cuts)
-    own, other, known = _sides(rgb, rim, cuts, reach)
-    deeper, beyond, known_deeper = _sides(rgb, _spread_mask(rim, cuts), cuts, reach + 1)
+    deeper_rim = _spread_mask(rim, cuts)
+    own, other, known = _sides(_levelled(rgb, rim, cuts, doubt.levelled), rim, cuts, reach)
+    deeper, beyond, known_deeper = _sides(_levelled(rgb, deeper_rim, cuts, doubt.levelled), deeper_rim, cuts, reach + 1)
     chosen = rim & known & known_deeper
     colour, mine, theirs = rgb[chosen].astype(np.float32), own[chosen], other[chosen]
     line = theirs - mine
     length = np.linalg.norm(line, axis=1)
     share = ((colour - mine) * line).sum(axis=1) / np.maximum(length, 1e-6) ** 2
     rest = np.linalg.norm(colour - mine - np.clip(share, 0, 1)[:, None] * line, axis=1)
-    mixed = (length > SEPARABLE) & (share > 0.1) & (rest < RESIDUAL * length)
-    mixed &= np.linalg.norm(deeper[chosen] - mine, axis=1) < ELSEWHERE * length
-    mixed &= np.linalg.norm(beyond[chosen] - theirs, axis=1) < ELSEWHERE * length
+    mixed = (length > SEPARABLE) & (share > 0.1) & (rest < doubt.residual * length)
+    mixed &= np.linalg.norm(deeper[chosen] - mine, axis=1) < doubt.elsewhere * length
+    mixed &= np.linalg.norm(beyond[chosen] - theirs, axis=1) < doubt.elsewhere * length
     mixed &= (share < 0.9) | _behind(inverse_depth, cuts, reach)[chosen]
     result = rgb.copy()
     result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
@@ -92,14 +106,52 @@ def _contrast(rgb: UInt8, axis: int) -> Float32:
     return np.asarray(size[:, :-1] if axis else size[:-1])
 
 
-def _sides(rgb: UInt8, rim: Bool, cuts: Cuts, reach: int) -> tuple[Float32, Float32, Bool]:
+def _sides(rgb: Float32, rim: Bool, cuts: Cuts, reach: int) -> tuple[Float32, Float32, Bool]:
     """At each pixel of a rim `reach` pixels wide: the colours of its own surface beside the rim, (H, W, 3), and of the
     one across the cut, and where both are known."""
-    own, found = _from_interior(rgb.astype(np.float32), ~rim, cuts, reach + 1)
+    own, found = _from_interior(rgb, ~rim, cuts, reach + 1)
     other, seen = _across(own, found, cuts)
     for _ in range(reach - 1):
         other, seen = _grow(other, seen, cuts)
     return own, other, found & seen
+
+
+def _levelled(rgb: UInt8, rim: Bool, cuts: Cuts, sweeps: int) -> Float32:
+    """The colours, those beside the rim evened out along their own surface: less of what is continued is chance."""
+    colours = rgb.astype(np.float32)
+    if sweeps:
+        interior, beside = ~rim, rim
+        for _ in range(sweeps + 1):
+            beside = _spread_mask(beside, cuts)
+        places = np.flatnonzero(beside & interior)
+        for _ in range(sweeps):
+            colours = _averaged(colours, interior, cuts.right, cuts.down, places)
+    return colours
+
+
+@numba.njit(cache=True, nogil=True)
+def _averaged(values, known, right, down, places):  # type: ignore[no-untyped-def]
+    """At the flat indices `places`: the mean with the known neighbours on the same surface, the pixel itself twice."""
+    height, width = known.shape
+    result = values.copy()
+    for place in places:
+        y, x = place // width, place % width
+        for c in range(3):
+            total, count = 2 * values[y, x, c], 2
+            if x + 1 < width and known[y, x + 1] and not right[y, x]:
+                total += values[y, x + 1, c]
+                count += 1
+            if x > 0 and known[y, x - 1] and not right[y, x - 1]:
+                total += values[y, x - 1, c]
+                count += 1
+            if y + 1 < height and known[y + 1, x] and not down[y, x]:
+                total += values[y + 1, x, c]
+                count += 1
+            if y > 0 and known[y - 1, x] and not down[y - 1, x]:
+                total += values[y - 1, x, c]
+                count += 1
+            result[y, x, c] = total / np.float32(count)
+    return result
 
 
 def _behind(inverse_depth: Float32, cuts: Cuts, reach: int) -> Bool:

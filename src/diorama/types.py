@@ -159,6 +159,11 @@ class DepthMap:
         """(H, W)"""
         return self.camera.height, self.camera.width
 
+    @property
+    def estimated(self) -> bool:
+        """Whether its edges may lie beside the photo's: a depth file that was given is taken at its word."""
+        return self.model != "file"
+
 
 @dataclass(frozen=True)
 class PointCloud:

@@ -1,0 +1,69 @@
+"""Estimated depth edges are moved onto the photo's silhouettes; given ones are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diorama import enhanced
+from diorama.cuts import find_cuts
+from diorama.settings import Settings
+from diorama.silhouettes import align
+from diorama.types import DepthMap, PointCloud
+from grids import cloud, seeds, steps
+
+SETTINGS = Settings(cut_threshold=5)
+
+
+def two_sides(edge: int, silhouette: int) -> PointCloud:
+    """40 x 80: something near and red on the left of `edge`, by its depth, and of `silhouette`, by its colour."""
+    inverse = np.full((40, 80), 0.2, np.float32)
+    inverse[:, :edge] = 1
+    rgb = np.full((40, 80, 3), 40, np.uint8)
+    rgb[:, :silhouette] = (200, 30, 30)
+    return replace(cloud(inverse), rgb=rgb)
+
+
+@settings(max_examples=10)
+@given(st.integers(-3, 3))
+def test_an_edge_beside_the_silhouette_is_moved_onto_it(off: int) -> None:
+    points = two_sides(40 + off, 40)
+    right = find_cuts(align(points, find_cuts(points, SETTINGS), SETTINGS), SETTINGS).right
+    assert right[:, 39].all()
+    assert np.count_nonzero(right) == 40
+
+
+def test_on_a_silhouette_or_where_the_colours_say_nothing_it_stays() -> None:
+    for points in (two_sides(40, 40), two_sides(40, 0)):
+        assert np.array_equal(align(points, find_cuts(points, SETTINGS), SETTINGS).z, points.z)
+
+
+@settings(max_examples=20)
+@given(st.integers(8, 40), st.integers(8, 40), seeds)
+def test_no_depth_is_made_up_and_what_is_transparent_stays(height: int, width: int, seed: int) -> None:
+    inverse = steps(height, width, seed)
+    opaque = np.random.default_rng(seed).random(inverse.shape) > 0.2
+    points = cloud(inverse, opaque)
+    moved = align(points, find_cuts(points, SETTINGS), SETTINGS)
+    assert np.array_equal(moved.z[~opaque], points.z[~opaque])
+    if opaque.any():
+        assert moved.z[opaque].min() >= points.z[opaque].min() * 0.9999
+        assert moved.z[opaque].max() <= points.z[opaque].max() * 1.0001
+    assert np.array_equal(moved.rgb, points.rgb)
+
+
+def test_a_depth_file_is_taken_at_its_word_and_so_is_an_edge_that_nobody_wants_sharpened() -> None:
+    points = two_sides(42, 40)
+    cuts = find_cuts(points, SETTINGS)
+
+    def moved(model: str, sharpness: float) -> bool:
+        depth = DepthMap(points.inverse_depth, "relative", points.camera, model)
+        found, _ = enhanced.silhouettes(points, cuts, depth, SETTINGS.changed(edge_sharpness=sharpness))
+        return not np.array_equal(found.z, points.z)
+
+    assert moved("bundled", 1)
+    assert not moved("file", 1)
+    assert not moved("bundled", 0)
