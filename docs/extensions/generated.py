@@ -86,7 +86,8 @@ def _range(schema: dict[str, Any]) -> str:
     span = (
         f"{low:,g} to {high:,g}" if low is not None and high is not None else f"above {above:g}" if above == 0 else ""
     )
-    return f"{span} {merged.get('unit', '')}".strip()
+    unit = str(merged.get("unit", ""))
+    return f"{span}{unit if unit == '°' else f' {unit}'}".strip()
 
 
 # ---- the command -----------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def _one_command(found: Any, whole: str) -> Iterator[str]:
     words = [_argument(p) for p in arguments]
     words += [f"{p.opts[0]} {_metavar(p)}" for p in own if p.required]
     yield f"{'###' if whole.count(' ') > 1 else '##'} {whole}\n\n{found.help}\n"
-    yield f"```text\n{whole} {' '.join(words)} [OPTIONS]\n```\n"
+    yield f"```text\n{' '.join([whole, *words])} [OPTIONS]\n```\n"
     rows = [(_code(_argument(p)), getattr(p, "help", "") or "") for p in arguments]
     rows += [(_code(", ".join([*p.opts, *p.secondary_opts]) + _metavar(p, " ")), p.help or "") for p in own]
     yield table(("argument or option", "meaning"), rows)

@@ -61,6 +61,8 @@ def _complete_route(route: dict[str, Any], kept: dict[str, Any], examples: dict[
         if value is not None:
             content["example"] = value
     for status, answer in route["responses"].items():
+        if answer["description"] == "Successful Response":  # FastAPI's own words say nothing
+            answer["description"] = "Done." if status == "204" else "As it is now."
         for media, content in answer.get("content", {}).items():
             named = f"Problem{status}" if media.endswith("problem+json") else _schema_name(content)
             if named in examples:
