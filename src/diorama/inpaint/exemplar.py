@@ -44,6 +44,9 @@ class Costs(NamedTuple):
 
 COSTS = Costs()
 
+UNKNOWN = np.float32(1e30)
+"""Disparity of what isn't known: in front of any surface, so that nothing compares or copies it."""
+
 PASSES = (Pass(1, 2, 8, 2), Pass(3, 2, 16, 2), Pass(4, 2, 32, 1))
 """Finest level first."""
 
@@ -62,10 +65,11 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
         ys, xs = _centres(level.hole, plan.stride)
         trust = _trust(level, costs.guess)
         around = np.full((h, w, 3), -1, np.float32)
+        picture = _packed(level)
         for turn in range(plan.rounds):
             cost = np.zeros(len(ys), np.float32)
             _search(
-                filled, trust, *level, smooth[index], around, ys, xs, shifts, cost,
+                filled, trust, picture, level.hole, level.behind, smooth[index], around, ys, xs, shifts, cost,
                 plan.sweeps, plan.reach, plan.stride, 97 * index + turn, *costs[:6],
             )  # fmt: skip
             votes, weight = _vote(*level, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness)
@@ -148,24 +152,32 @@ def _settle(filled, hole, votes, weight, smooth):  # type: ignore[no-untyped-def
                     filled[y, x, c] = votes[y, x, c] / weight[y, x] if weight[y, x] > 0 else smooth[y, x, c]
 
 
+def _packed(level: Level) -> Float:
+    """(H, W, 4): what is known, its colour and its disparity side by side; what isn't is nearer than anything."""
+    picture = np.empty((*level.known.shape, 4), np.float32)
+    picture[..., :3] = level.colour
+    picture[..., 3] = np.where(level.known, level.visible, UNKNOWN)
+    return picture
+
+
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _mean_around(colour, known, visible, radius, tolerance, y, x, mean):  # type: ignore[no-untyped-def]
+def _mean_around(picture, radius, tolerance, y, x, mean):  # type: ignore[no-untyped-def]
     """Put into `mean` (H, W, 3) the mean colour of a known pixel's own surface within `radius`, unless it is there.
 
     Few pixels are ever asked for: those near holes.
     """
     if mean[y, x, 0] >= 0:
         return
-    height, width = known.shape
+    height, width = picture.shape[:2]
     count = np.float32(0)
     a, b, c = np.float32(0), np.float32(0), np.float32(0)
     for v in range(max(y - radius, 0), min(y + radius + 1, height)):
         for u in range(max(x - radius, 0), min(x + radius + 1, width)):
-            if known[v, u] and abs(visible[v, u] - visible[y, x]) <= tolerance:
+            if abs(picture[v, u, 3] - picture[y, x, 3]) <= tolerance:
                 count += 1
-                a += colour[v, u, 0]
-                b += colour[v, u, 1]
-                c += colour[v, u, 2]
+                a += picture[v, u, 0]
+                b += picture[v, u, 1]
+                c += picture[v, u, 2]
     mean[y, x, 0], mean[y, x, 1], mean[y, x, 2] = a / count, b / count, c / count
 
 
@@ -179,53 +191,54 @@ def _random(state):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _target(filled, trust, colour, known, visible, hole, behind, y, x, radius, tolerance, patch, share):  # type: ignore[no-untyped-def]
-    """Gather the patch around hole pixel (y, x): what is known of its surface, else what is imagined."""
+def _target(filled, trust, picture, hole, behind, y, x, radius, tolerance, patch, share, offset):  # type: ignore[no-untyped-def]
+    """Gather the patch around hole pixel (y, x): what is known of its surface, else what is imagined -> how many.
+
+    Puts into `patch` (N, 3) the colours, into `share` (N) their weights, into `offset` (N, 2) where they stand.
+    """
     height, width = hole.shape
     here = behind[y, x]
     n = 0
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            v, u = y + dy, x + dx
-            share[n] = 0.0
-            if 0 <= v < height and 0 <= u < width:
-                slack = SAME_SURFACE if hole[v, u] else tolerance
-                if known[v, u] and abs(visible[v, u] - here) <= slack and (dy != 0 or dx != 0):
-                    share[n] = 1.0
-                    for c in range(3):
-                        patch[n, c] = colour[v, u, c]
-                elif hole[v, u] and abs(behind[v, u] - here) <= tolerance:
-                    share[n] = trust[v, u]
-                    for c in range(3):
-                        patch[n, c] = filled[v, u, c]
+    for v in range(max(y - radius, 0), min(y + radius + 1, height)):
+        for u in range(max(x - radius, 0), min(x + radius + 1, width)):
+            slack = SAME_SURFACE if hole[v, u] else tolerance
+            if abs(picture[v, u, 3] - here) <= slack and (v != y or u != x):
+                share[n] = 1.0
+                for c in range(3):
+                    patch[n, c] = picture[v, u, c]
+            elif hole[v, u] and abs(behind[v, u] - here) <= tolerance:
+                share[n] = trust[v, u]
+                for c in range(3):
+                    patch[n, c] = filled[v, u, c]
+            else:
+                continue
+            offset[n, 0], offset[n, 1] = v - y, u - x
             n += 1
+    return n
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _cost(patch, share, colour, known, visible, limit, best, penalty, y, x, radius, unknown):  # type: ignore[no-untyped-def]
+def _cost(patch, share, offset, count, weight, picture, limit, best, penalty, y, x, radius, unknown):  # type: ignore[no-untyped-def]
     """Mean weighted distance between the gathered patch and the picture around (y, x); gives up beyond `best`."""
-    height, width = known.shape
-    total, weight, n = np.float32(0), np.float32(0), 0
-    for k in range(share.size):
-        weight += share[k]
     if weight <= 0:
         return np.float32(1e12)
+    height, width = picture.shape[:2]
+    inside = radius <= y < height - radius and radius <= x < width - radius
     stop = (best - penalty) * weight
-    for dy in range(-radius, radius + 1):
-        v = y + dy
-        for dx in range(-radius, radius + 1):
-            u = x + dx
-            if share[n] > 0:
-                if v < 0 or u < 0 or v >= height or u >= width or not known[v, u] or visible[v, u] > limit:
-                    total += share[n] * unknown
-                else:
-                    a = patch[n, 0] - colour[v, u, 0]
-                    b = patch[n, 1] - colour[v, u, 1]
-                    c = patch[n, 2] - colour[v, u, 2]
-                    total += share[n] * (a * a + b * b + c * c)
-            n += 1
-        if total >= stop:
+    total = 0.0
+    for n in range(count):
+        v, u = y + offset[n, 0], x + offset[n, 1]
+        distance = np.float32(unknown)
+        if (inside or (0 <= v < height and 0 <= u < width)) and picture[v, u, 3] <= limit:
+            a = patch[n, 0] - picture[v, u, 0]
+            b = patch[n, 1] - picture[v, u, 1]
+            c = patch[n, 2] - picture[v, u, 2]
+            distance = a * a + b * b + c * c
+        total += share[n] * distance
+        if n & 7 == 7 and total >= stop:
             return np.float32(1e12)
+    if total >= stop:
+        return np.float32(1e12)
     return np.float32(total / weight + penalty)
 
 
@@ -233,9 +246,7 @@ def _cost(patch, share, colour, known, visible, limit, best, penalty, y, x, radi
 def _search(  # type: ignore[no-untyped-def]
     filled,
     trust,
-    colour,
-    known,
-    visible,
+    picture,
     hole,
     behind,
     smooth,
@@ -256,11 +267,12 @@ def _search(  # type: ignore[no-untyped-def]
     pull,
 ):
     """PatchMatch: improve `shifts` (H, W, 2) at the pixels (ys, xs) in place; `cost` gets what each one costs, and
-    `around` (H, W, 3) the mean colours that were needed."""
+    `around` (H, W, 3) the mean colours that were needed. `picture`: see `_packed`."""
     height, width = hole.shape
     side = 2 * radius + 1
     patch = np.zeros((side * side, 3), np.float32)
     share = np.zeros(side * side, np.float32)
+    offset = np.zeros((side * side, 2), np.int64)
     tries = 3
     r = reach
     while r >= 1:
@@ -272,7 +284,10 @@ def _search(  # type: ignore[no-untyped-def]
             i = j if sweep % 2 == 0 else len(ys) - 1 - j
             y, x = ys[i], xs[i]
             limit = behind[y, x] + tolerance
-            _target(filled, trust, colour, known, visible, hole, behind, y, x, radius, tolerance, patch, share)
+            count = _target(filled, trust, picture, hole, behind, y, x, radius, tolerance, patch, share, offset)
+            weight = np.float32(0)
+            for k in range(count):
+                weight += share[k]
             state = np.uint32(((y * width + x) * 2654435761 + (sweep + 1) * 40503 + seed * 9973) & 0xFFFFFFFF)
             state = _random(_random(state | np.uint32(1)))
             best, oy, ox = np.float32(1e12), shifts[y, x, 0], shifts[y, x, 1]
@@ -298,16 +313,18 @@ def _search(  # type: ignore[no-untyped-def]
                 v, u = y + sy, x + sx
                 if v < 0 or u < 0 or v >= height or u >= width or (k > 0 and sy == by and sx == bx):
                     continue
-                if not known[v, u] or visible[v, u] > limit:
+                if picture[v, u, 3] > limit:
                     continue
-                _mean_around(colour, known, visible, 2, tolerance, v, u, around)
-                penalty = np.float32(row * abs(sy) + (farther if visible[v, u] < limit - 3 * tolerance else 0.0))
+                _mean_around(picture, 2, tolerance, v, u, around)
+                penalty = np.float32(row * abs(sy) + (farther if picture[v, u, 3] < limit - 3 * tolerance else 0.0))
                 for c in range(3):
                     penalty += pull * (smooth[y, x, c] - around[v, u, c]) ** 2
                 if penalty >= best:
                     continue
                 paid = np.float32(penalty)
-                found = _cost(patch, share, colour, known, visible, limit, best, paid, v, u, radius, unknown)
+                found = _cost(
+                    patch, share, offset, count, weight, picture, limit, best, paid, v, u, radius, unknown
+                )  # fmt: skip
                 if found < best:
                     best, by, bx = found, sy, sx
             shifts[y, x, 0], shifts[y, x, 1] = by, bx
