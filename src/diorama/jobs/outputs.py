@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 VERSION = 3
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
+
+TOGETHER = 2
+"""Files written at a time: more would hold more memory at once than they save time."""
 
 PAGE_PIXELS = 2048
 """Long side of the photo and the depth map in the page."""
@@ -73,13 +77,25 @@ def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: 
     with atomic.refusals(folder):
         try:
             temporary.mkdir(parents=True)
-            outputs = OUTPUTS[scene.step]
-            for number, output in enumerate(outputs):
-                progress(number / len(outputs))
-                _write(output, scene, before, temporary / output.name)
+            _write_all(OUTPUTS[scene.step], scene, before, temporary, progress)
             _put(temporary, folder, scene.step)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_all(
+    outputs: tuple[Output, ...], scene: Scene, before: Scene | None, folder: Path, progress: Callable[[float], None]
+) -> None:
+    """Two at a time: compressing, encoding and drawing leave Python to others."""
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        made = [pool.submit(_write, output, scene, before, folder / output.name) for output in outputs]
+        try:
+            for number, one in enumerate(made):
+                progress(number / len(made))
+                one.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _write(output: Output, scene: Scene, before: Scene | None, path: Path) -> None:
