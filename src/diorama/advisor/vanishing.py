@@ -308,7 +308,7 @@ def improve(edges: Edges, frames: Float64, focals: Float64) -> tuple[Float64, Fl
 def rotation(turn: Float64) -> Float64:
     """Rotation matrices (..., 3, 3) of rotation vectors (..., 3) (Rodrigues)."""
     angle = np.linalg.norm(turn, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(turn, -1, 0)
+    x, y, z = turn[..., 0], turn[..., 1], turn[..., 2]
     zero = np.zeros_like(x)
     skew = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*turn.shape[:-1], 3, 3)
     small = np.maximum(angle, 1e-12)

@@ -7,7 +7,9 @@ segment, and the difference made up for. Grain is drawn from a generator with a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,10 +80,11 @@ def match(
         around = _near(inner, seen[window] == segment)
         if np.count_nonzero(inner) < FEW or np.count_nonzero(around) < FEW:
             continue
-        mine, theirs = out[window].copy(), seen_rgb[window]
-        before = _Both.of(mine, inner, theirs, around)
-        made = _matched(mine, inner, theirs, around, before, amount, int(segment))
-        after = _Both.of(made, inner, theirs, around)
+        part = _telling(inner, around)
+        mine, beside = _Side(out[window].copy(), inner, part), _Side(seen_rgb[window], around, part)
+        before = _Both.of(mine, beside)
+        made = _matched(mine, beside, before, amount, int(segment))
+        after = _Both.of(_Side(made, inner, part), beside)
         out[window][inner] = made[inner]
         compared.append((int(np.count_nonzero(inner)), before.difference, after.difference))
     return out, compared
@@ -96,6 +99,37 @@ def mean(found: list[tuple[int, Difference, Difference]], which: int) -> Differe
     return Difference(grain, blur, step)
 
 
+class _Side:
+    """What lies on one side of a seam; each thing is measured once, grain and blur in the window `part`."""
+
+    def __init__(self, rgb: UInt8, there: Bool, part: tuple[slice, slice]) -> None:
+        self.rgb = rgb
+        self.there = there
+        self.part = part
+        self._measured: dict[str, Any] = {}
+
+    @property
+    def grain(self) -> float:
+        return float(self._once("grain", lambda: measures.noise(self.rgb[self.part], self.there[self.part])))
+
+    @property
+    def blur(self) -> float | None:
+        measure, part = measures.edge_blur, self.part
+        found: float | None = self._once("blur", lambda: measure(self.rgb[part], self.there[part], self.grain))
+        return found
+
+    def spread(self, sigma: float) -> tuple[Float32, Float32]:
+        """See `_spread`."""
+        total, weight = self._once("shrunk", lambda: _shrunk(self.rgb, self.there))
+        found: tuple[Float32, Float32] = self._once(f"spread {sigma}", lambda: _spread(total, weight, sigma))
+        return found
+
+    def _once(self, name: str, measure: Callable[[], Any]) -> Any:
+        if name not in self._measured:
+            self._measured[name] = measure()
+        return self._measured[name]
+
+
 @dataclass(frozen=True)
 class _Both:
     """Measures of both sides of a seam; None where there are no edges to measure."""
@@ -103,18 +137,17 @@ class _Both:
     grain: tuple[float, float]  # of the imagined, of the seen
     blur: tuple[float, float] | None
     step: float
+    light: Float32  # (H, W, 3), see `_light`
 
     @classmethod
-    def of(cls, mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> _Both:
-        _, step = _light(mine, inner, theirs, around)
-        part = _telling(inner, around)
-        mine, inner, theirs, around = mine[part], inner[part], theirs[part], around[part]
-        grain = measures.noise(mine, inner), measures.noise(theirs, around)
-        blurs = measures.edge_blur(mine, inner, grain[0]), measures.edge_blur(theirs, around, grain[1])
+    def of(cls, mine: _Side, theirs: _Side) -> _Both:
+        light, step = _light(mine, theirs)
+        blurs = mine.blur, theirs.blur
         return cls(
-            grain,
+            (mine.grain, theirs.grain),
             None if blurs[0] is None or blurs[1] is None else (blurs[0], blurs[1]),
             step,
+            light,
         )
 
     @property
@@ -123,10 +156,11 @@ class _Both:
         return Difference(abs(self.grain[0] - self.grain[1]), blur, self.step)
 
 
-def _matched(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool, both: _Both, amount: float, segment: int) -> UInt8:
+def _matched(mine: _Side, theirs: _Side, both: _Both, amount: float, segment: int) -> UInt8:
     import cv2
 
-    made = mine
+    made, inner = mine.rgb, mine.there
+    grain = both.grain
     if both.blur is not None and abs(both.blur[0] - both.blur[1]) > LEAST_BLUR:
         # Only texels of the chart count: what lies beyond it may be anything.
         whole = filled(made, inner)
@@ -135,44 +169,42 @@ def _matched(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool, both: _Both,
             made = sharpen(whole, min(wide, measures.BLUR_FULL), both.grain[0])
         else:
             made = np.asarray(cv2.GaussianBlur(whole, (0, 0), max(wide, 0.2)), np.uint8)
-    part = _telling(inner, around)
-    grain = measures.noise(made[part], inner[part]), both.grain[1]
+        grain = _Side(made, inner, mine.part).grain, both.grain[1]
     missing = amount * float(np.sqrt(abs(grain[0] ** 2 - grain[1] ** 2)))
     if grain[0] > grain[1] + LEAST_GRAIN:
         made = denoise(filled(made, inner), missing, inner)
-    light, _ = _light(made, inner, theirs, around)
+    light = both.light if made is mine.rgb else _light(_Side(made, inner, mine.part), theirs)[0]
     values = made + np.float32(amount) * light
     if grain[0] < grain[1] - LEAST_GRAIN:
-        values += np.float32(missing) * _grain(theirs, around, mine.shape, segment)
+        values += np.float32(missing) * _grain(theirs, made.shape, segment)
     return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-def _grain(theirs: UInt8, around: Bool, shape: tuple[int, ...], seed: int) -> Float32:
+def _grain(theirs: _Side, shape: tuple[int, ...], seed: int) -> Float32:
     """(H, W, 3) grain of standard deviation 1 whose channels go together as those of what is seen do.
 
     A sensor's noise is another in each channel; the grain of a meadow or of film is mostly one of brightness.
     """
     import cv2
 
-    fine = theirs - np.asarray(cv2.GaussianBlur(theirs.astype(np.float32), (0, 0), 1.0), np.float32)
-    spread = np.cov(fine[around].T.astype(np.float64))
+    fine = theirs.rgb - np.asarray(cv2.GaussianBlur(theirs.rgb.astype(np.float32), (0, 0), 1.0), np.float32)
+    spread = np.cov(fine[theirs.there].T.astype(np.float64))
     spread = spread / max(float(np.trace(spread)) / 3, 1e-6) + 1e-3 * np.eye(3)
     mix = np.linalg.cholesky(spread).astype(np.float32)
     white = np.random.default_rng(seed).standard_normal(shape, np.float32)
     return np.asarray(white @ mix.T, np.float32)
 
 
-def _light(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> tuple[Float32, float]:
+def _light(mine: _Side, theirs: _Side) -> tuple[Float32, float]:
     """(H, W, 3) what to add so that no step of light is left at the seam, and how large steps are on average.
 
     What is a step is one near the seam and farther away alike: a dark line along it is none, nor a gradient across it.
     """
     import cv2
 
-    here, there = _shrunk(mine, inner), _shrunk(theirs, around)
     steps = []
     for sigma in (WIDE, SEAM):
-        (one, share), (other, beside) = (_spread(*part, sigma) for part in (here, there))
+        (one, share), (other, beside) = mine.spread(sigma), theirs.spread(sigma)
         weight = share * beside
         steps.append(np.where(weight[..., None] > 1e-4, other - one, np.float32(0)).astype(np.float32))
     far, near = steps
@@ -182,7 +214,7 @@ def _light(mine: UInt8, inner: Bool, theirs: UInt8, around: Bool) -> tuple[Float
     # Fades out with the distance from the seam, where weight is 1/4.
     fade = np.clip(spread * np.float32(REACH / SEAM / 0.25), 0, 1)
     size = float((np.abs(step).mean(axis=2) * weight).sum() / max(float(weight.sum()), 1e-6))
-    added = cv2.resize(smooth * fade[..., None], (mine.shape[1], mine.shape[0]), interpolation=cv2.INTER_LINEAR)
+    added = cv2.resize(smooth * fade[..., None], mine.there.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(added, np.float32), size
 
 
