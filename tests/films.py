@@ -1,16 +1,38 @@
-"""A film's file, read again without the code that wrote it."""
+"""A scene to film, and a film's file, read again without the code that wrote it."""
 
 from __future__ import annotations
 
 import re
 import struct
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from diorama.film.ffmpeg import needed
+from diorama.layered import build
+from diorama.settings import Settings
+from diorama.types import Scene, Segment, Segments
+from scenes import tiny_scene
+
+
+def enhanced_scene() -> Scene:
+    """An enhanced scene of a box before a wall, made by the step itself: what is behind the box is there."""
+    flat = tiny_scene(96, 64, texture=2)
+    labels = np.where(flat.points.z < 2, 2, 1).astype(np.int32)
+
+    def thing(id: int, name: str, kind: str) -> Segment:
+        rows, columns = np.nonzero(labels == id)
+        box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+        return Segment(id, name, kind, box, len(rows), 1.0, 4.0)  # type: ignore[arg-type]
+
+    segments = Segments(labels, (thing(1, "Wall", "wall"), thing(2, "Box", "object")))
+    plain = lambda rgb, hole, *_: np.where(hole[..., None], np.uint8(90), rgb)  # noqa: E731
+    layered, _ = build(flat.points, flat.cuts, flat.photo, segments, Settings(), plain)
+    return replace(
+        flat, step="enhanced", meshes=layered.meshes, atlas=layered.atlas, segments=segments, settings=Settings()
+    )
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,9 @@ from diorama.film.easing import there_and_back
 from diorama.film.focus import Lens, aperture_of, defocused, disc
 from diorama.film.keyframes import parse, read
 from diorama.film.poses import Framing, Pose, reach, subject_depth
-from diorama.layered import build
 from diorama.render import Renderer
-from diorama.settings import Settings
-from diorama.types import Camera, Scene, Segment, Segments
-from films import boxes, read_film
+from diorama.types import Camera, Scene
+from films import boxes, enhanced_scene, read_film
 from scenes import final_scene, layered_scene, tiny_scene
 
 SMALL = (96, 64)
@@ -37,21 +35,7 @@ SMALL = (96, 64)
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
-    """An enhanced scene of a box before a wall, made by the step itself: what is behind the box is there."""
-    flat = tiny_scene(96, 64, texture=2)
-    labels = np.where(flat.points.z < 2, 2, 1).astype(np.int32)
-
-    def thing(id: int, name: str, kind: str) -> Segment:
-        rows, columns = np.nonzero(labels == id)
-        box = int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
-        return Segment(id, name, kind, box, len(rows), 1.0, 4.0)  # type: ignore[arg-type]
-
-    segments = Segments(labels, (thing(1, "Wall", "wall"), thing(2, "Box", "object")))
-    plain = lambda rgb, hole, *_: np.where(hole[..., None], np.uint8(90), rgb)  # noqa: E731
-    layered, _ = build(flat.points, flat.cuts, flat.photo, segments, Settings(), plain)
-    return replace(
-        flat, step="enhanced", meshes=layered.meshes, atlas=layered.atlas, segments=segments, settings=Settings()
-    )
+    return enhanced_scene()
 
 
 # ---- where the camera goes ---------------------------------------------------------------------------------------
@@ -236,12 +220,12 @@ def test_what_is_in_focus_stays_as_it_is_and_even_colour_too() -> None:
 
 @pytest.mark.parametrize("radius", [0.7, 2.0, 3.4, 10.0, 17.0])
 def test_a_point_of_light_becomes_a_disc_of_the_same_energy(radius: float) -> None:
-    from diorama.film.focus import _LINEAR
+    from diorama.film.focus import LINEAR
 
     rgb = np.zeros((97, 97, 3), np.uint8)
     rgb[44:52, 44:52] = 255
     blurred = defocused(rgb, np.full((97, 97), -radius, np.float32))
-    light, before = (_LINEAR[picture].sum() for picture in (blurred, rgb))
+    light, before = (LINEAR[picture].sum() for picture in (blurred, rgb))
     assert light == pytest.approx(before, rel=0.02)
     rows = np.flatnonzero(blurred[..., 0].any(axis=1))
     assert 8 + 2 * radius - 2 <= len(rows) <= 8 + 2 * radius + 3 + 0.7 * radius

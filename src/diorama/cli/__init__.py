@@ -1,4 +1,4 @@
-"""The command ``diorama``: make, export, depth, view, video, share, models, doctor, serve.
+"""The command ``diorama``: make, export, depth, view, video, stereo, share, models, doctor, serve.
 
 Stages are imported inside the commands, so that ``diorama --help`` answers at once.
 """

@@ -67,7 +67,7 @@ def command(
             function(**given, **{n: injectable[n] for n in injected})
 
         parameters = [p for p in own.values() if p.name not in injected]
-        parameters += [*_setting_options(tunes), *_product_options(makes), *_common_options(bool(tunes))]
+        parameters += [*_setting_options(tunes), *_product_options(makes, own), *_common_options(bool(tunes))]
         _sign(run, parameters)
         app.command(name)(run)
         return function
@@ -137,12 +137,13 @@ def _setting_options(stages: tuple[StageName, ...]) -> Iterator[inspect.Paramete
         yield _option(name, kind | None, None, flag, panel=panel, help=text, metavar=metavar)
 
 
-def _product_options(products: Collection[Product]) -> Iterator[inspect.Parameter]:
-    """One for each name: formats that share an option mean the same by it."""
+def _product_options(products: Collection[Product], own: Collection[str]) -> Iterator[inspect.Parameter]:
+    """One for each name but those of the command's own: formats that share an option mean the same by it."""
     takers: dict[str, list[Product]] = {}
     for product in products:
         for name in product.options.model_fields:
-            takers.setdefault(name, []).append(product)
+            if name not in own:
+                takers.setdefault(name, []).append(product)
     for name, of in takers.items():
         field = of[0].options.model_fields[name]
         extra = field.json_schema_extra

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -36,6 +36,9 @@ _FORMATS: dict[str, list[str]] = {
     ".mp4": ["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-movflags", "+faststart", "-f", "mp4"],
     ".webm": ["-c:v", "libvpx-vp9", "-b:v", "0", "-deadline", "good", "-cpu-used", "5", "-row-mt", "1", "-f", "webm"],
 }
+
+Mark = tuple[Callable[[Path], None] | None, str]
+"""What tells players of stereo: what is done to a finished MP4, and WebM's name of the layout."""
 
 _INSTALL = "Install it (`apt install ffmpeg`, `brew install ffmpeg`) or `pip install 'diorama-3d[video]'`"
 
@@ -70,12 +73,20 @@ def needed(name: str) -> str:
 
 
 def command(
-    executable: str, size: tuple[int, int], fps: float, ending: str, quality: int, threads: int, path: Path
+    executable: str,
+    size: tuple[int, int],
+    fps: float,
+    ending: str,
+    quality: int,
+    threads: int,
+    path: Path,
+    layout: str = "",
 ) -> list[str]:
     """What is run: raw RGB in, planes of half the size for colour (4:2:0) and BT.709 out.
 
     Args:
         quality: 1 to 100; x264's and VP9's constant quality runs from 51 or 63 (worst) to 0.
+        layout: Matroska's name of a stereo film's layout; empty: it is none.
     """
     worst = {".mp4": 51, ".webm": 63}[ending]
     rate = round(worst * (1 - quality / 100) ** 0.75)
@@ -84,6 +95,7 @@ def command(
         "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", f"{fps:g}", "-i", "pipe:0",
         "-an", "-threads", str(threads),
         "-vf", f"{_SCALE},format=yuv420p",
+        *(["-metadata:s:v:0", f"stereo_mode={layout}"] if layout and ending == ".webm" else []),
         "-crf", str(rate), *_BT709, *_FORMATS[ending], f"file:{path}",
     ]  # fmt: skip
 
@@ -161,7 +173,9 @@ class Pipe:
 
 
 @contextmanager
-def writing(path: Path, size: tuple[int, int], fps: float, quality: int, threads: int) -> Iterator[Pipe]:
+def writing(
+    path: Path, size: tuple[int, int], fps: float, quality: int, threads: int, mark: Mark | None = None
+) -> Iterator[Pipe]:
     """Frames given to the pipe within the block become the film at `path`, once the block has ended without an error;
     else the encoder is killed and nothing is left.
 
@@ -173,7 +187,8 @@ def writing(path: Path, size: tuple[int, int], fps: float, quality: int, threads
     temporary = atomic.sibling(path)
     with atomic.refusals(path):
         temporary.touch()  # ffmpeg's own words on folders that aren't there are no help
-    line = command(executable, size, fps, path.suffix.lower(), quality, threads, temporary)
+    ending = path.suffix.lower()
+    line = command(executable, size, fps, ending, quality, threads, temporary, mark[1] if mark else "")
     try:
         with tempfile.TemporaryFile() as errors:
             try:
@@ -186,6 +201,8 @@ def writing(path: Path, size: tuple[int, int], fps: float, quality: int, threads
                 pipe.finish()
             finally:
                 pipe.stop()
+        if mark and mark[0] and ending == ".mp4":
+            mark[0](temporary)
         with atomic.refusals(path):
             temporary.replace(path)
     finally:

@@ -32,7 +32,7 @@ SAME = 1.005
 """Ratio of two distances from which they are two surfaces."""
 
 _STEPS = np.linspace(0, 1, 1 << 16)
-_LINEAR = np.where(
+LINEAR = np.where(
     np.arange(256) <= 10, np.arange(256) / 255 / 12.92, ((np.arange(256) / 255 + 0.055) / 1.055) ** 2.4
 ).astype(np.float32)
 _SRGB = np.rint(
@@ -88,14 +88,19 @@ def defocused(
     if front is not None and behind is not None:
         before, coverage = _layered(rgb, radius, front)
         picture += (before - picture) * coverage[..., None]
-    steps = np.clip(picture * 65535 + 0.5, 0, 65535).astype(np.uint16)
+    return to_srgb(picture)
+
+
+def to_srgb(light: Float32) -> UInt8:
+    """8-bit sRGB of linear light, 0 to 1; `LINEAR` is the other way."""
+    steps = np.clip(light * 65535 + 0.5, 0, 65535).astype(np.uint16)
     return np.asarray(_SRGB[steps], np.uint8)
 
 
 def _layered(rgb: UInt8, radius: Float32, chosen: Bool | None) -> tuple[Float32, Float32]:
     """(H, W, 3) light, and (H, W) how much of it covers what is behind: the chosen pixels' levels laid over each other
     from back to front."""
-    light = np.asarray(cv2.LUT(rgb, _LINEAR), np.float32)
+    light = np.asarray(cv2.LUT(rgb, LINEAR), np.float32)
     levels = np.array([*(-level for level in LEVELS[:0:-1]), *LEVELS], np.float32)
     place = np.interp(radius, levels, np.arange(len(levels))).astype(np.float32)
     if chosen is not None:

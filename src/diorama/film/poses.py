@@ -33,6 +33,7 @@ class Pose:
     fov: float | None = None  # horizontal, degrees; None: the film's lens
     focus: float | None = None  # z, scene units, of what is sharp; None: everything is
     sideways: float = 0.0  # scene units along the camera's own x: an eye's place beside the pose's
+    screen: float | None = None  # z of what both eyes see at the same place, by shifting their lenses
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,10 @@ class Framing:
         # Slopes of the middle of the picture.
         across, down = (base.width / 2 - base.cx) / base.fx, (base.height / 2 - base.cy) / base.fy
         if pose.pivot is not None:
-            across = (across * pose.pivot - x - pose.sideways) / (pose.pivot - z)
+            across = (across * pose.pivot - x) / (pose.pivot - z)
             down = (down * pose.pivot - y) / (pose.pivot - z)
+        if pose.screen is not None:
+            across -= pose.sideways / (pose.screen - z)
         return replace(base, fx=fx, fy=fy, cx=base.width / 2 - fx * across, cy=base.height / 2 - fy * down)
 
     def place(self, pose: Pose) -> Vector:

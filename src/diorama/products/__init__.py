@@ -7,6 +7,7 @@ of options stand in modules of this package that import nothing else.
 
 from __future__ import annotations
 
+from diorama.products import films
 from diorama.products.product import Group, Options, Product, ProductProgress, option
 from diorama.products.share import PageOptions
 
@@ -70,6 +71,36 @@ _TABLE = (
     Product(
         "diorama", "Whole scene, to go on with", "application/vnd.diorama+zip", "export.simple:bundle_zip",
         about="Photo, depth, points, surfaces, settings and report. Opens in Diorama.",
+    ),
+    Product(
+        "mp4", "Film (MP4)", "video/mp4", "film.products:film", films.FilmOptions, needs="enhanced", group="film",
+        about="The camera moves within what the scene allows, and the film repeats seamlessly.",
+    ),
+    Product(
+        "webm", "Film (WebM)", "video/webm", "film.products:film", films.FilmOptions, needs="enhanced", group="film",
+        about="The same as VP9, for web pages.",
+    ),
+    Product(
+        "webp", "Animated WebP", "image/webp", "film.products:film", films.AnimationOptions, needs="enhanced",
+        group="film", about="A short film that is a picture: for pages and messengers.",
+    ),
+    Product(
+        "gif", "Animated GIF", "image/gif", "film.products:film", films.AnimationOptions, needs="enhanced",
+        group="film", about="The same for everything else; 256 colours.",
+    ),
+    Product(
+        "stereo.jpg", "Stereo picture (JPEG)", "image/jpeg", "stereo.products:stereo", films.StereoOptions,
+        needs="enhanced", group="film", about="For stereo viewers, 3D screens, coloured glasses or VR glasses.",
+        file_name=lambda stem, options: films.stereo_name(stem, options) + ".stereo.jpg",
+    ),
+    Product(
+        "stereo.mp4", "Stereo film (MP4)", "video/mp4", "stereo.products:stereo_film", films.StereoFilmOptions,
+        needs="enhanced", group="film", about="The same, moving.",
+        file_name=lambda stem, options: films.stereo_name(stem, options) + ".stereo.mp4",
+    ),
+    Product(
+        "wiggle.gif", "Wiggle picture (GIF)", "image/gif", "stereo.products:wiggle", films.WiggleOptions,
+        needs="enhanced", group="film", about="Both eyes' views in turn: depth without glasses.",
     ),
 )  # fmt: skip
 
