@@ -53,3 +53,34 @@ def test_a_format_is_chosen_made_downloaded_and_removed(browser: Browser, tmp_pa
         assert page.request.get(f"/api/v1/jobs/{job}/products").json()["made"] == []
         assert not browsing.scrolls_sideways(page)
         watch.check()
+
+
+def test_a_film_is_made_and_plays_in_its_place(browser: Browser, tmp_path: Path) -> None:
+    with browsing.serving(tmp_path) as address, watched(browser, address) as (page, watch):
+        settings = json.dumps({**QUICK, "inpaint": "bundled", "advisor": "off"})
+        query = f"/api/v1/jobs?name=cup.png&settings={settings}"
+        job = page.request.post(query, data=quick_photo(), headers={"Content-Type": "image/png"}).json()["id"]
+
+        def results() -> dict[str, object]:
+            for _ in range(600):
+                found = page.request.get(f"/api/v1/jobs/{job}").json()
+                if found["state"] == "waiting":
+                    return dict(found)
+                page.wait_for_timeout(100)
+            raise AssertionError(found)
+
+        results()
+        assert page.request.post(f"/api/v1/jobs/{job}/validate", data={"step": "original"}).ok
+        results()
+        page.goto(f"/jobs/{job}")
+        panel = page.get_by_role("form", name="Export")
+        panel.locator("select").first.wait_for(timeout=browsing.READY_MS)
+        panel.get_by_label("Format").select_option("webm")
+        panel.get_by_role("spinbutton", name="Length").fill("0.5")
+        panel.get_by_role("spinbutton", name="Frames a second").fill("8")
+        panel.get_by_role("button", name="Make").click()
+        film = panel.locator('li[data-product="webm"][data-state="done"] video')
+        film.wait_for(timeout=browsing.READY_MS)
+        page.wait_for_function("() => document.querySelector('.export video').readyState >= 2")
+        assert film.evaluate("film => [film.duration, film.videoWidth > 0, film.error]") == [0.5, True, None]
+        watch.check()

@@ -24,6 +24,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' blob: data:",
+        "media-src 'self'",
         # GLTFLoader fetches a GLB's texture from a blob address.
         "connect-src 'self' blob:",
         "font-src 'self'",

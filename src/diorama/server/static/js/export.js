@@ -9,6 +9,7 @@ import { S } from "./strings.js";
 
 const POLL_MS = 700;
 const RETRY_MS = 3000;
+const SHOWN = new Set(["webp", "gif", "wiggle.gif", "stereo.jpg"]); // pictures that the step's own pages don't show
 
 /** @param job as it stands at the step of which files are made (`atStep`) */
 export function exportPanel(job) {
@@ -201,7 +202,7 @@ function madeRow(first, actions) {
         h("span", { class: "download-size" }, size),
       ),
     );
-    note.replaceChildren(...one.notes.map((text) => h("p", { class: "download-about" }, text)));
+    note.replaceChildren(...[preview(one), ...one.notes.map((text) => h("p", { class: "download-about" }, text))].filter(Boolean));
   }
 
   const row = {
@@ -226,6 +227,20 @@ function madeRow(first, actions) {
     },
   };
   return row;
+}
+
+/** What can be looked at right here: films play, animated and stereo pictures are shown. */
+function preview(one) {
+  const title = S.export.preview(one.label);
+  if (one.media_type.startsWith("video/")) {
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const film = h("video", { class: "export-preview", src: one.url, controls: true, loop: true, playsinline: true, preload: "metadata", "aria-label": title });
+    film.muted = true;
+    film.autoplay = !still;
+    return film;
+  }
+  if (!SHOWN.has(one.product)) return null;
+  return h("img", { class: "export-preview", src: one.url, alt: title, loading: "lazy" });
 }
 
 /** "width 80, frame on": what was chosen, for telling two files of one format apart. */

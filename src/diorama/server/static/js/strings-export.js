@@ -20,6 +20,7 @@ export const EXPORT = {
   done: (label) => `${label} is ready.`,
   failed: (label) => `${label} could not be made.`,
   download: (name, size) => `Download ${name}, ${size}`,
+  preview: (label) => `Preview: ${label}`,
   on: "on",
   off: "off",
 };
