@@ -401,3 +401,24 @@ def test_a_network_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.Monk
         assert "back-projection" in made.outcomes[0].sentence
         assert len(warnings) == 1
         assert learned.VARIABLE in warnings[0]
+
+
+@pytest.mark.parametrize("look", ["low-key", "high-key", "amber"])
+def test_what_nobody_has_looked_at_stays_nearly_as_it_was(photo: UInt8, look: str) -> None:
+    clean = cv2.resize(photo, (192, 128), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    pictures = {
+        "low-key": 110 * clean**3,
+        "high-key": 150 + 100 * clean**0.5,
+        "amber": 255 * clean * np.array([1, 0.7, 0.35], np.float32),
+    }
+    rgb = np.rint(pictures[look]).astype(np.uint8)
+    scene = replace(SCENE, atlas=np.concatenate([rgb, rgb], axis=1))
+    action: TextureAction = "white-balance" if look == "amber" else "tone"
+    advice = {
+        source: ReconstructionAdvice(texture=(TextureAdvice(action=action, amount=1, reason="", source=source),))
+        for source in ("local", "openai")
+    }
+    by_measures, by_sight = (improved(scene, advice[source])[0].atlas for source in ("local", "openai"))
+    assert scene.atlas is not None
+    assert 37 < psnr(by_measures, scene.atlas) < 45
+    assert psnr(by_sight, scene.atlas) < 30

@@ -51,12 +51,25 @@ LEAST_BLUR = 0.3
 LEAST_CAST = 1.0
 LEAST_TONE = 0.03
 
+TRIED = 320
+"""Long side in pixels at which it is tried how much a change changes."""
+
 DOUBT_TONE, DOUBT_CAST = 0.9, 9.0
 """Darkness and colour that a clean photo of a night or a wooden room measures as well: what is advised from measures
 alone takes away no more than what is beyond; who has looked at the picture is trusted with all of it."""
 
 MOST_TONE, MOST_CAST = 0.6, 12.0
 """The most that is taken away on their word: night and sunset are meant to be dark and red."""
+
+MOST_CHANGE = 3.4
+"""Root mean square, in 8-bit steps, that tone and white balance each may change on the word of measures alone, where
+nothing but the middle says that the light is wrong: no measure tells a low-key picture, a sunset or a wooden board from
+a spoilt photo. 37.5 dB; both together stay above 34."""
+
+HIGHLIGHTS, SHADOWS = 0.75, 0.15
+"""Brightness of the brightest and the darkest per cent. A dark photo that has highlights, or a bright one that has
+shadows, keeps its whole range as a wrong curve does: there tone may change more. Low-key and high-key pictures lack
+them."""
 
 
 @dataclass
@@ -193,9 +206,14 @@ def _tone(item: TextureAdvice, work: Work) -> Outcome:
     from diorama import measures
     from diorama.texture.tone import adjust
 
-    before = measures.tone(*work.photo).exponent
+    found = measures.tone(*work.photo)
+    before = found.exponent
     size = abs(before) if item.source != "local" else min(max(0.0, abs(before) - DOUBT_TONE), MOST_TONE)
-    exponent = math.copysign(min(size, item.amount * measures.TONE_FULL), before)
+    size = min(size, item.amount * measures.TONE_FULL)
+    evident = found.high > HIGHLIGHTS if before < 0 else found.low < SHADOWS
+    if item.source == "local" and not evident:
+        size = _restrained(work, lambda rgb, much: adjust(rgb, math.copysign(much, before)), size)
+    exponent = math.copysign(size, before)
     if abs(exponent) < LEAST_TONE:
         return _not(item, "the photo is as dark or bright as photos may be", _middle(before))
     work.each(lambda rgb, _there, _panel: adjust(rgb, exponent), item.segment)
@@ -211,12 +229,35 @@ def _balance(item: TextureAdvice, work: Work) -> Outcome:
     before = strength(measures.cast_of(light))
     size = before if item.source != "local" else min(before - DOUBT_CAST, MOST_CAST)
     size = min(size, item.amount * measures.CAST_FULL)
+    if item.source == "local" and size >= LEAST_CAST:
+        size = _restrained(work, lambda rgb, much: balance(rgb, light, much / before), size)
     if size < LEAST_CAST:
         return _not(item, "the light is as white as can be told", f"cast {before:.1f} CIELAB units")
     share = size / before
     work.each(lambda rgb, _there, _panel: balance(rgb, light, share), item.segment)
     after = strength(measures.cast(*work.photo))
     return _done(item, "The light's colour was made up for", f"cast {before:.1f} CIELAB units", f"{after:.1f}")
+
+
+def _restrained(work: Work, change: Callable[[UInt8, float], UInt8], size: float) -> float:
+    """As much of `size` as changes what the photo shows by `MOST_CHANGE` at most; `change` grows with it."""
+    import cv2
+    import numpy as np
+
+    photo, seen = work.photo
+    scale = min(1.0, TRIED / max(seen.shape))
+    small = max(1, round(seen.shape[1] * scale)), max(1, round(seen.shape[0] * scale))
+    rgb = np.asarray(cv2.resize(photo, small, interpolation=cv2.INTER_AREA), np.uint8)
+    there = cv2.resize(seen.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST_EXACT) > 0
+    low, high = 0.0, size
+    for attempt in range(8):
+        middle = high if attempt == 0 else (low + high) / 2
+        difference = change(rgb, middle)[there].astype(np.float32) - rgb[there]
+        fits = not difference.size or float(np.sqrt(np.mean(np.square(difference)))) <= MOST_CHANGE
+        low, high = (middle, high) if fits else (low, middle)
+        if low == high:
+            break
+    return low
 
 
 def _match(item: TextureAdvice, work: Work) -> Outcome:
