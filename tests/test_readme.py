@@ -155,7 +155,7 @@ def test_the_table_of_outputs_is_what_can_be_written() -> None:
     from diorama.export import FORMATS
 
     rows = [line.split("|")[1] for line in README.splitlines() if line.startswith("| `.")]
-    assert set(re.findall(r"`(\.[a-z.]+)`", " ".join(rows))) == set(FORMATS)
+    assert set(re.findall(r"`(\.[a-z0-9.]+)`", " ".join(rows))) == set(FORMATS)
 
 
 def test_the_exit_codes_are_the_commands() -> None:
