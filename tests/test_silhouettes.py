@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diorama import enhanced
 from diorama.cuts import find_cuts
 from diorama.settings import Settings
-from diorama.silhouettes import align
+from diorama.silhouettes import align, attach
 from diorama.types import DepthMap, PointCloud
 from grids import cloud, seeds, steps
 
@@ -67,3 +67,23 @@ def test_a_depth_file_is_taken_at_its_word_and_so_is_an_edge_that_nobody_wants_s
     assert moved("bundled", 1)
     assert not moved("file", 1)
     assert not moved("bundled", 0)
+
+
+def test_a_mast_taken_for_sky_comes_back_to_what_it_stands_on_and_a_bird_does_not() -> None:
+    inverse = np.full((80, 120), 0.1, np.float32)
+    inverse[60:] = 1
+    sky = inverse < 1
+    rgb = np.full((80, 120, 3), (120, 150, 200), np.uint8)
+    rgb[60:] = (60, 80, 40)
+    rgb[36:60, 70:73] = 20  # the mast
+    rgb[10:13, 30:34] = 20  # the bird
+    rgb[:50, :20] += np.linspace(0, 50, 20).astype(np.uint8)[:, None]  # a cloud
+    rgb[0] = 0  # a scan's line
+    points = replace(cloud(inverse), rgb=rgb)
+    z = attach(points, sky).z
+    assert (z[36:60, 70:73] == 1).all()
+    changed = z != points.z
+    changed[35:61, 69:74] = False
+    assert not changed.any()
+    assert attach(points, np.zeros_like(sky)).z is points.z
+    assert attach(points, np.ones_like(sky)).z is points.z
