@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import tools
 
-_TYPES = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+_TYPES = {5120: "i1", 5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 
 
@@ -58,10 +58,18 @@ class Glb:
         """(count, width) values as they are stored."""
         accessor = self.json["accessors"][index]
         values = np.frombuffer(self.view(accessor["bufferView"]), _TYPES[accessor["componentType"]])
-        return values.reshape(accessor["count"], _WIDTHS[accessor["type"]])
+        stride = self.json["bufferViews"][accessor["bufferView"]].get("byteStride")
+        width = _WIDTHS[accessor["type"]]
+        row = width if stride is None else stride // values.itemsize
+        return values.reshape(accessor["count"], row)[:, :width]
 
     def attribute(self, mesh: int, name: str) -> npt.NDArray[Any]:
-        return self.accessor(self.json["meshes"][mesh]["primitives"][0]["attributes"][name])
+        """Values of a mesh's vertices; colours as they are stored, else what normalised integers stand for."""
+        index = self.json["meshes"][mesh]["primitives"][0]["attributes"][name]
+        values = self.accessor(index)
+        if not self.json["accessors"][index].get("normalized") or values.dtype == np.uint8:
+            return values
+        return (values / np.iinfo(values.dtype).max).astype(np.float32)
 
     def faces(self, mesh: int) -> npt.NDArray[Any]:
         return self.accessor(self.json["meshes"][mesh]["primitives"][0]["indices"]).reshape(-1, 3).astype(np.int64)

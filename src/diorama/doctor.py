@@ -61,6 +61,8 @@ MODULES = {
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
     "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
+    "draco": ("DracoPy", "GLB files packed by Draco"),
+    "usd": ("pxr", "USDZ files"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
     "docs": ("sphinx", "building the documentation's site"),
 }

@@ -5,6 +5,9 @@ An enhanced scene has a node a segment, named after it, with what was imagined o
 texture (the atlas) for all of them; opaque meshes share a material and soft rims, whose opacity is COLOR_0's alpha,
 another. Each node's `extras` say which segment and which part (`visible`, `imagined`, `rim`) it is.
 
+Normals are written where materials are lit, and otherwise on request: an unlit surface has no use for them, and they
+are a third of a file's geometry. Geometry may be packed (see `packing`).
+
 glTF's axes are x right, y up, z backward: Diorama's y and z are negated here. That is a rotation by 180 degrees about
 x, so triangles keep the order of their corners. Lengths stay in scene units (metres where the depth was metric).
 """
@@ -15,28 +18,46 @@ import json
 import math
 import re
 import struct
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from diorama import __version__, atomic
 from diorama.errors import InputError
+from diorama.export import packing
+from diorama.export.buffers import Buffer
 from diorama.export.materials import assign
-from diorama.export.parts import pieces, tree
-from diorama.types import Float32, Mesh, Scene, Segments, UInt8
+from diorama.export.parts import Piece, pieces, tree
+from diorama.types import Float32, Scene, Segments, UInt8
 
 JPEG_QUALITY = 92
 """With full colour resolution: 38 to 41 dB on scikit-image's photos, 2 to 4 bits a pixel. Half resolution (4:2:0)
 saves a fifth of the bytes and costs up to 4.6 dB (rocket: 34.3), all of it at coloured edges."""
 
-_ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
-_UNSIGNED_BYTE, _UNSIGNED_SHORT, _UNSIGNED_INT, _FLOAT = 5121, 5123, 5125, 5126
-_COMPONENT = {"u1": _UNSIGNED_BYTE, "u2": _UNSIGNED_SHORT, "u4": _UNSIGNED_INT, "f4": _FLOAT}
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _CLAMP_TO_EDGE = 9729, 9987, 33071
 _TO_GLTF = np.array([1, -1, -1], np.float32)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a scene is put into glTF."""
+
+    normals: bool = False  # written though no material is lit
+    packing: packing.Packing = "plain"
+    texture: bytes | None = None  # a JPEG file in the place of the one that `jpeg` makes
+    files: str = ""  # the name that .bin and .jpg have beside a .gltf file; empty: all is in one file
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A glTF document and what it refers to."""
+
+    gltf: dict[str, Any]
+    binary: bytes
+    texture: bytes  # the JPEG file; part of `binary` where all is in one file
+    geometry: int  # bytes of `binary` that are geometry
 
 
 def write(scene: Scene, path: Path) -> None:
@@ -51,8 +72,17 @@ def write(scene: Scene, path: Path) -> None:
         file.write(data)
 
 
-def encode(scene: Scene) -> bytes:
+def encode(scene: Scene, layout: Layout | None = None) -> bytes:
     """The bytes of the GLB file.
+
+    Raises:
+        InputError: the scene has no surface (the photo is transparent everywhere).
+    """
+    return container(document(scene, layout or Layout()))
+
+
+def document(scene: Scene, layout: Layout) -> Encoded:
+    """The scene as glTF.
 
     Raises:
         InputError: the scene has no surface (the photo is transparent everywhere).
@@ -62,19 +92,28 @@ def encode(scene: Scene) -> bytes:
         raise InputError(
             "The scene has no surface that could be written.", hint="Choose a photo that isn't transparent everywhere."
         )
-    buffer = _Buffer()
-    gltf_meshes = [_mesh(part.mesh, buffer) for part in parts]
-    image = buffer.view(jpeg(scene.texture))
+    buffer = Buffer()
     materials, numbers = assign(scene, parts)
-    for gltf_mesh, number in zip(gltf_meshes, numbers, strict=True):
-        gltf_mesh["primitives"][0]["material"] = number
+    lit = not all("extensions" in made for made in materials)
+    gltf_meshes, transforms = _meshes(scene, parts, numbers, layout, layout.normals or lit, buffer)
+    geometry = len(buffer.data)
+    texture = layout.texture or jpeg(scene.texture)
+    image: dict[str, Any] = {"name": "photo" if scene.atlas is None else "atlas"}
+    if layout.files:
+        image |= {"uri": f"{layout.files}.jpg"}
+    else:
+        image |= {"bufferView": buffer.view(texture), "mimeType": "image/jpeg"}
     nodes = tree(parts, scene.segments, grouped=scene.step == "final")
     root = len(nodes) - 1
+    packing.place(nodes, transforms)
     nodes[root]["children"].append(len(nodes))
     nodes.append({"name": "photo camera", "camera": 0})
+    used = [*([] if lit else ["KHR_materials_unlit"]), *packing.EXTENSIONS[layout.packing]]
+    wrap = {"magFilter": _LINEAR, "minFilter": _LINEAR_MIPMAP_LINEAR, "wrapS": _CLAMP_TO_EDGE, "wrapT": _CLAMP_TO_EDGE}
     gltf = {
         "asset": {"version": "2.0", "generator": f"Diorama {__version__}"},
-        **({"extensionsUsed": ["KHR_materials_unlit"]} if any("extensions" in made for made in materials) else {}),
+        **({"extensionsUsed": used} if used else {}),
+        **({"extensionsRequired": list(found)} if (found := packing.EXTENSIONS[layout.packing]) else {}),
         "scene": 0,
         "scenes": [{"name": scene.photo.name, "nodes": [root], "extras": extras(scene)}],
         "nodes": nodes,
@@ -82,22 +121,42 @@ def encode(scene: Scene) -> bytes:
         "meshes": gltf_meshes,
         "materials": materials,
         "textures": [{"source": 0, "sampler": 0}],
-        "images": [
-            {"name": "photo" if scene.atlas is None else "atlas", "bufferView": image, "mimeType": "image/jpeg"}
-        ],
-        "samplers": [
-            {
-                "magFilter": _LINEAR,
-                "minFilter": _LINEAR_MIPMAP_LINEAR,
-                "wrapS": _CLAMP_TO_EDGE,
-                "wrapT": _CLAMP_TO_EDGE,
-            }
-        ],
+        "images": [image],
+        "samplers": [wrap],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
+        "buffers": [{"byteLength": len(buffer.data), **({"uri": f"{layout.files}.bin"} if layout.files else {})}],
     }
-    return _container(gltf, bytes(buffer.data))
+    return Encoded(gltf, bytes(buffer.data), texture, geometry)
+
+
+def _meshes(
+    scene: Scene, parts: list[Piece], materials: list[int], layout: Layout, normals: bool, buffer: Buffer
+) -> tuple[list[dict[str, Any]], list[packing.Transform | None]]:
+    """glTF meshes, and how each node has to place what was quantised."""
+    made: list[dict[str, Any]] = []
+    transforms: list[packing.Transform | None] = []
+    focal = scene.camera.fx
+    for part, material in zip(parts, materials, strict=True):
+        mesh = part.mesh
+        surface = packing.Surface(
+            to_gltf(mesh.vertices),
+            mesh.faces,
+            mesh.uv,
+            unit(to_gltf(mesh.normals)) if normals else None,
+            None if mesh.alpha is None else _opacity(mesh.alpha),
+        )
+        primitive, transform = packing.primitive(surface, layout.packing, buffer, focal)
+        made.append({"name": mesh.name, "primitives": [{**primitive, "material": material}]})
+        transforms.append(transform)
+    return made, transforms
+
+
+def _opacity(alpha: Float32) -> UInt8:
+    """(N, 4) for COLOR_0."""
+    rgba = np.full((len(alpha), 4), 255, np.uint8)
+    rgba[:, 3] = np.rint(np.clip(alpha, 0, 1) * 255)
+    return rgba
 
 
 def extras(scene: Scene) -> dict[str, Any]:
@@ -156,51 +215,6 @@ def to_gltf(vectors: Float32) -> Float32:
     return np.ascontiguousarray(vectors * _TO_GLTF)
 
 
-class _Buffer:
-    """The binary chunk while it grows, with its views and accessors."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def view(self, data: bytes, target: int | None = None) -> int:
-        self.data.extend(bytes(-len(self.data) % 4))
-        view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
-        self.views.append(view if target is None else {**view, "target": target})
-        self.data.extend(data)
-        return len(self.views) - 1
-
-    def accessor(self, array: npt.NDArray[Any], kind: str, target: int = _ARRAY_BUFFER, **more: Any) -> int:
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        accessor = {
-            "bufferView": self.view(little.tobytes(), target),
-            "componentType": _COMPONENT[little.dtype.str[1:]],
-            "count": len(array),
-            "type": kind,
-        }
-        self.accessors.append({**accessor, **more})
-        return len(self.accessors) - 1
-
-
-def _mesh(mesh: Mesh, buffer: _Buffer) -> dict[str, Any]:
-    positions = to_gltf(mesh.vertices)
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    attributes = {
-        "POSITION": buffer.accessor(positions, "VEC3", min=low.tolist(), max=high.tolist()),
-        "NORMAL": buffer.accessor(unit(to_gltf(mesh.normals)), "VEC3"),
-        "TEXCOORD_0": buffer.accessor(mesh.uv, "VEC2"),
-    }
-    if mesh.alpha is not None:
-        rgba = np.full((len(mesh.alpha), 4), 255, np.uint8)
-        rgba[:, 3] = np.rint(np.clip(mesh.alpha, 0, 1) * 255)
-        attributes["COLOR_0"] = buffer.accessor(rgba, "VEC4", normalized=True)
-    # 65535 is no index: in 16 bits it would restart the primitive.
-    dtype = np.uint16 if len(mesh.vertices) <= 0xFFFF else np.uint32
-    indices = buffer.accessor(mesh.faces.astype(dtype).ravel(), "SCALAR", _ELEMENT_ARRAY_BUFFER)
-    return {"name": mesh.name, "primitives": [{"attributes": attributes, "indices": indices}]}
-
-
 def unit(normals: Float32) -> Float32:
     """Rounded lengths made 1; where there is no normal, the one towards the photo's camera."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
@@ -220,16 +234,12 @@ def _camera(scene: Scene) -> dict[str, Any]:
     return {"name": "photo camera", "type": "perspective", "perspective": perspective}
 
 
-def jpeg(rgb: UInt8) -> bytes:
-    """A texture as JPEG."""
+def jpeg(rgb: UInt8, quality: int = JPEG_QUALITY, *, full_colour: bool = True) -> bytes:
+    """A texture as JPEG; without `full_colour` colour has half the resolution (4:2:0)."""
     import cv2
 
-    how = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        JPEG_QUALITY,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
+    sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444 if full_colour else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+    how = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
     return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), how)[1].tobytes()
 
 
@@ -249,9 +259,15 @@ def _plain(value: Any, replace: dict[str, str]) -> Any:
     return text
 
 
-def _container(gltf: dict[str, Any], binary: bytes) -> bytes:
+def text_of(gltf: dict[str, Any]) -> bytes:
+    """The document's JSON."""
     # "replace": half a surrogate pair, which Python's names of files can hold and JSON's readers refuse.
-    text = json.dumps(gltf, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    return json.dumps(gltf, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+
+
+def container(encoded: Encoded) -> bytes:
+    """The GLB file of a document in one file."""
+    text, binary = text_of(encoded.gltf), encoded.binary
     text += b" " * (-len(text) % 4)
     binary += bytes(-len(binary) % 4)
     size = 12 + 8 + len(text) + 8 + len(binary)

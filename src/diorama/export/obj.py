@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from diorama import __version__, atomic
 from diorama.errors import InputError
+from diorama.export.archive import member
 from diorama.export.glb import jpeg, to_gltf, unit
 from diorama.export.parts import pieces
 from diorama.types import Mesh, Scene
@@ -53,9 +54,9 @@ def write(scene: Scene, path: Path) -> None:
                 for lines in _group(part.mesh, first):
                     out.write(lines.encode("utf-8", "replace"))
                 first += len(part.mesh.vertices)
-        archive.getinfo(f"{stem}.obj").external_attr = _member("").external_attr
-        archive.writestr(_member(f"{stem}.mtl"), _material(f"{stem}.jpg"))
-        archive.writestr(_member(f"{stem}.jpg", zipfile.ZIP_STORED), jpeg(scene.texture))
+        archive.getinfo(f"{stem}.obj").external_attr = member("").external_attr
+        archive.writestr(member(f"{stem}.mtl"), _material(f"{stem}.jpg"))
+        archive.writestr(member(f"{stem}.jpg", zipfile.ZIP_STORED), jpeg(scene.texture))
 
 
 def _group(mesh: Mesh, first: int) -> Iterator[str]:
@@ -84,11 +85,3 @@ def _stem(path: Path) -> str:
     """The archive's name without its endings, as every program can read it inside a file."""
     bare = re.sub(r"(\.obj)?\.zip$", "", path.name, flags=re.I)
     return re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_")[:80] or "scene"
-
-
-def _member(name: str, how: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
-    """Dated 1980, so that the same scene gives the same bytes."""
-    info = zipfile.ZipInfo(name)
-    info.compress_type = how
-    info.external_attr = 0o644 << 16
-    return info

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from diorama import bundle
-from diorama.export import glb as glb_files
 from diorama.export import normals, obj, ply
 from diorama.export.depthmap import write_depth
 from diorama.export.segments import write_annotated, write_coco
@@ -36,6 +35,6 @@ def _depth(scene: Scene, path: Path) -> None:
     write_depth(scene.depth, (scene.photo.width, scene.photo.height), path)
 
 
-glb, obj_zip, mesh_ply, points_ply = _plain(glb_files.write), _plain(obj.write), _plain(ply.write_mesh), _plain(_points)
+obj_zip, mesh_ply, points_ply = _plain(obj.write), _plain(ply.write_mesh), _plain(_points)
 depth, depth_exr, normals_png = _plain(_depth), _plain(_exr), _plain(normals.write)
 coco_json, annotated_png, bundle_zip = _plain(write_coco), _plain(write_annotated), _plain(bundle.write)

@@ -8,6 +8,9 @@ of options stand in modules of this package that import nothing else.
 from __future__ import annotations
 
 from diorama.products import films
+from diorama.products.meshes import GlbOptions, GltfOptions, UsdzOptions
+from diorama.products.pictures import QuiltOptions, SplatOptions, quilt_name
+from diorama.products.printing import ReliefOptions, SolidOptions
 from diorama.products.product import Group, Options, Product, ProductProgress, option
 from diorama.products.share import PageOptions
 
@@ -18,8 +21,16 @@ _ZIP = "application/zip"
 
 _TABLE = (
     Product(
-        "glb", "3D scene (GLB)", "model/gltf-binary", "export.simple:glb",
+        "glb", "3D scene (GLB)", "model/gltf-binary", "export.gltf:write_glb", GlbOptions,
         about="Meshes, texture and the photo's camera. For Blender, game engines and the web.",
+    ),
+    Product(
+        "gltf", "3D scene (glTF, binary and texture as files of their own)", "model/gltf+json",
+        "export.gltf:write_folder", GltfOptions, several=True, about="The texture can be changed by itself.",
+    ),
+    Product(
+        "gltf.zip", "3D scene (glTF, binary and texture, zipped)", _ZIP, "export.gltf:write_zip", GltfOptions,
+        about="As GLB, but the texture can be changed by itself: unpack it into one folder.",
     ),
     Product(
         "obj.zip", "3D scene (OBJ, MTL and texture, zipped)", _ZIP, "export.simple:obj_zip",
@@ -31,6 +42,22 @@ _TABLE = (
     Product(
         "points.ply", "Point cloud (PLY)", _BYTES, "export.simple:points_ply",
         about="Every point with its colour. For MeshLab and CloudCompare.",
+    ),
+    Product(
+        "usdz", "For AR on iPhone and iPad (USDZ)", "model/vnd.usdz+zip", "export.usdz:write", UsdzOptions,
+        extra="usd", module="pxr", about="Opens in AR Quick Look: the scene stands on your table.",
+    ),
+    Product(
+        "splat.ply", "Gaussian splats (PLY)", _BYTES, "export.splats:write", SplatOptions,
+        about="A small disc for every pixel of every surface, for viewers of 3D Gaussian splats such as SuperSplat.",
+    ),
+    Product(
+        "stl", "Solid for 3D printing (STL)", "model/stl", "export.stl:write_solid", SolidOptions, group="print",
+        about="One watertight body with a flat back, in millimetres.",
+    ),
+    Product(
+        "relief.stl", "Relief for 3D printing (STL)", "model/stl", "export.stl:write_relief", ReliefOptions,
+        group="print", about="A plaque with a base and a frame, near parts raised, in millimetres.",
     ),
     Product(
         "depth.png", "Depth map (PNG, 16 bits)", "image/png", "export.simple:depth", group="picture",
@@ -55,6 +82,27 @@ _TABLE = (
     Product(
         "normals.png", "Normal map (PNG)", "image/png", "export.simple:normals_png", group="picture",
         about="Which way each surface faces: red right, green up, blue towards you.",
+    ),
+    Product(
+        "normals.exr", "Normal map (OpenEXR)", "image/x-exr", "export.pictures:write_normals_exr", group="picture",
+        about="Unit normals as float32: right, up, towards you.",
+    ),
+    Product(
+        "mask.png", "Mask of surfaces (PNG)", "image/png", "export.pictures:write_mask_png", group="picture",
+        about="White where there is a surface, black for sky and what is transparent or unmeasured.",
+    ),
+    Product(
+        "mask.exr", "Mask of surfaces (OpenEXR)", "image/x-exr", "export.pictures:write_mask_exr", group="picture",
+        about="The same as float32, for compositing.",
+    ),
+    Product(
+        "rgbd.png", "Photo beside its depth (PNG)", "image/png", "export.pictures:write_rgbd", group="picture",
+        about="The photo and, to its right, its depth in grey: for displays and programs that take RGB-D.",
+    ),
+    Product(
+        "quilt.png", "Quilt for Looking Glass (PNG)", "image/png", "export.pictures:write_quilt", QuiltOptions,
+        needs="enhanced", group="picture", file_name=quilt_name,
+        about="Views from left to right in one picture, for holographic displays.",
     ),
     Product(
         "coco.json", "Segments (COCO JSON)", "application/json", "export.simple:coco_json", needs="enhanced",

@@ -36,6 +36,26 @@ def solid(layered: Layered, points: PointCloud, triangles: int) -> tuple[Mesh, t
     Raises:
         InputError: nothing in the photo is opaque.
     """
+    vertices, faces, corner = body(points, triangles)
+    uv = _uv(layered, points, corner)
+    mesh = Mesh(vertices, faces, uv, vertex_normals(vertices, faces), NAME, None, False, 0)
+    return mesh, ("Surfaces that hide each other are joined by steep steps: a solid has no separate layers.",)
+
+
+def body(points: PointCloud, triangles: int) -> tuple[Float32, Int32, Float64]:
+    """The watertight body alone.
+
+    Args:
+        points: the grid.
+        triangles: at most so many.
+
+    Returns:
+        Vertices (N, 3) in the camera frame, faces (M, 3) that look outwards, and each vertex's place in the picture
+        (N, 2), in pixels of the grid.
+
+    Raises:
+        InputError: nothing in the photo is opaque.
+    """
     present = np.ones(points.z.shape, bool) if points.opaque is None else points.opaque
     step = 1
     while True:
@@ -46,10 +66,7 @@ def solid(layered: Layered, points: PointCloud, triangles: int) -> tuple[Mesh, t
     there = _manifold(there)
     if not there.any():
         raise InputError("The photo is transparent everywhere.", hint="A solid needs something to be made of.")
-    vertices, faces, corner = _body(z, there, points, step)
-    uv = _uv(layered, points, corner)
-    mesh = Mesh(vertices, faces, uv, vertex_normals(vertices, faces), NAME, None, False, 0)
-    return mesh, ("Surfaces that hide each other are joined by steep steps: a solid has no separate layers.",)
+    return _body(z, there, points, step)
 
 
 def _reduced(z: Float32, there: Bool, step: int) -> tuple[Float64, Bool]:
