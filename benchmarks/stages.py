@@ -14,6 +14,9 @@ The row "command" is `diorama make PHOTO -o scene.glb`, all four steps by the lo
 imports included. In brackets: processor seconds, of all threads; on a machine that others use they say more than the
 clock.
 
+Where there are several sizes the last column is the growth exponent of the processor seconds: 1 is in proportion to the
+pixels, 0 not at all.
+
 Memory is resident memory at its peak while the stage ran, the interpreter and libraries included; where the system
 can't reset that figure (all but Linux) it is the highest one until the stage's end. Geometry is worked on at the
 processing size (1536 px unless settings say otherwise): beyond 2 megapixels only reading, texture and files grow.
@@ -232,12 +235,21 @@ def main() -> int:
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             columns[f"{megapixels:g} Mpx ({photo.stem}{photo.suffix})"] = json.loads(answer.splitlines()[-1])
     print(f"{_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| stage |" + "".join(f" {name} |" for name in columns))
-    print("|---|" + "---:|" * len(columns))
+    several = len(columns) > 1
+    print("| stage |" + "".join(f" {name} |" for name in columns) + " growth |" * several)
+    print("|---|" + "---:|" * (len(columns) + several))
     for row in next(iter(columns.values())):
         cells = [column[row] for column in columns.values()]
-        print(f"| {row} |" + "".join(f" {_cell(*cell)} |" for cell in cells))
+        growth = f" {_growth(options.megapixels, [used for _, used, _ in cells]):.2f} |" if several else ""
+        print(f"| {row} |" + "".join(f" {_cell(*cell)} |" for cell in cells) + growth)
     return 0
+
+
+def _growth(megapixels: list[float], used: list[float]) -> float:
+    """Exponent e of processor seconds = c x megapixels^e, by least squares of the logarithms."""
+    import numpy as np
+
+    return float(np.polyfit(np.log(megapixels), np.log(np.maximum(used, 1e-3)), 1)[0])
 
 
 def _cell(seconds: float, used: float, memory: float) -> str:
