@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import accessibility
 import bad_inputs
 import browsing
 import phone_files
@@ -257,6 +258,7 @@ def test_segments_are_renamed_split_and_merged_and_the_files_follow(
         page.locator('.settings[data-changes="0"]').wait_for(timeout=READY_MS)
         wait_for_enhanced(page)
         assert page.locator(".segment").count() == count - 1  # what a person did to the segments stays
+        accessibility.check(page, "step 3")
 
         page.get_by_role("button", name="Validate and Proceed").click()
         page.get_by_role("heading", name="Final 3D").wait_for()
@@ -322,6 +324,7 @@ def test_a_damaged_photo_fails_with_a_sentence_and_a_way_on(
     with watched(browser, address) as (page, _):
         upload(page, damaged)
         page.get_by_role("heading", name="That did not work").wait_for(timeout=READY_MS)
+        accessibility.check(page, "a photo that failed")
         assert "damaged.png" in page.get_by_role("alert").inner_text()
         page.reload()
         page.get_by_role("link", name="Choose another photo").click()
@@ -525,6 +528,9 @@ def test_no_view_scrolls_sideways(address: str, browser: Browser, scene: str, wi
         page.locator(".report summary").click()
         page.locator(".advanced summary").click()
         assert not scrolls_sideways(page)
+        if width != 820:  # once a layout
+            page.get_by_role("button", name="More ways to look").click()
+            accessibility.check(page, f"step 2, {width} px wide")
         for step in ("upload", "enhanced", "final"):
             page.goto(f"{scene}?step={step}")
             page.locator("h1").wait_for()
@@ -604,8 +610,10 @@ def test_the_chosen_theme_stays(address: str, browser: Browser) -> None:
         page.goto("/")
         background = "getComputedStyle(document.body).backgroundColor"
         light = page.evaluate(background)
+        accessibility.check(page, "the light start page")
         page.get_by_role("button", name="Use the dark theme").click()
         dark = page.evaluate(background)
+        accessibility.check(page, "the dark start page")
         assert dark != light
         page.reload()
         page.get_by_role("button", name="Use the light theme").click()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import accessibility
 import browsing
 import openai_server
 from browsing import READY_MS, canvas, colours, difference, upload, wait_for_scene, watched
@@ -109,6 +110,7 @@ def test_from_the_upload_to_the_final_download(browser: Browser, grainy: Path, t
         wait_for_final(page)
         assert not page.get_by_role("switch", name="Follow: Denoise").is_checked()
 
+        accessibility.check(page, "step 4")
         page.get_by_role("button", name="Validate and Finish").click()
         page.get_by_role("heading", name="Your scene is finished.").wait_for()
         assert job_of(page)["state"] == "done"

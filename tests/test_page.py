@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import sys
 from collections.abc import Iterator
@@ -138,6 +139,12 @@ def test_the_first_page_is_small() -> None:
     for path in SCRIPTS:
         if "viewer" not in path.parts:
             assert not [wanted for wanted in static_imports(path) if "vendor" in wanted]
+
+
+def test_all_of_the_page_is_less_than_a_megabyte_on_its_way() -> None:
+    """Packed as the server packs it, three.js and every step included; Swagger UI is another page's."""
+    files = [*OWN, *VENDORED]
+    assert sum(len(gzip.compress(path.read_bytes(), 5)) for path in files) < 1_000_000
 
 
 def test_every_string_that_is_asked_for_is_there() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import accessibility
 import browsing
 from diorama.export import share
 from diorama.types import Scene
@@ -107,6 +108,111 @@ def test_the_page_opens_from_the_disk_and_shows_the_scene(browser: Browser, fold
     assert watch.hosts <= {""}
     assert not watch.complaints
     page.context.close()
+
+
+HEADSET = """
+Object.defineProperty(navigator, "xr", { value: {
+  isSessionSupported: async (mode) => mode === "immersive-vr",
+  requestSession: async () => { throw new DOMException("no headset", "NotFoundError"); },
+} });
+"""
+
+
+def shaken(page: Page, beta: float, gamma: float) -> None:
+    """The phone is held like that for a moment."""
+    for _ in range(40):
+        page.evaluate(
+            "([beta, gamma]) => dispatchEvent(new DeviceOrientationEvent('deviceorientation', { beta, gamma }))",
+            [beta, gamma],
+        )
+        page.wait_for_timeout(16)
+    page.wait_for_timeout(200)
+
+
+def test_every_way_to_look(browser: Browser, folder: Path, scene: Scene) -> None:
+    """Each tool of the menu changes the picture as it should, and "Reset" takes all of it back."""
+    context = browser.new_context(
+        viewport={"width": 640, "height": 520},
+        reduced_motion="reduce",
+        offline=True,
+        has_touch=True,
+        accept_downloads=True,
+    )
+    context.add_init_script(HEADSET)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((folder / "page.html").as_uri())
+    page.locator(SHOWN).wait_for(timeout=browsing.READY_MS)
+    canvas = page.locator(".viewer-canvas")
+
+    def picture() -> np.ndarray[Any, Any]:
+        page.wait_for_timeout(400)
+        with page.expect_download() as saved:
+            surface.press("s")
+        assert saved.value.suggested_filename == "tiny-view.png"
+        with Image.open(saved.value.path()) as image:
+            return np.asarray(image.convert("RGB"))
+
+    surface = page.locator(".viewer-surface")
+    surface.focus()
+    home = picture()
+    assert home.shape[:2] == (520, 640)
+    page.get_by_role("button", name="More ways to look").click()
+    accessibility.check(page, "the shared page with its menu open")
+
+    blur = page.get_by_role("slider", name="Depth of field")
+    blur.fill("100")
+    page.get_by_text("Click a place to focus on it").wait_for()
+    page.wait_for_timeout(1500)
+    blurred = picture()
+    assert browsing.difference(blurred, home) > 0.5
+    blur.fill("0")
+    assert browsing.difference(picture(), home) < 0.2
+
+    page.get_by_role("slider", name="Take apart").fill("60")
+    assert browsing.difference(picture(), home) > 5
+    surface.press("r")
+    assert browsing.difference(picture(), home) < 0.2
+    assert page.get_by_role("slider", name="Take apart").input_value() == "0"
+
+    tilt = page.get_by_role("button", name="Tilt the phone")
+    tilt.click()
+    assert tilt.get_attribute("aria-pressed") == "true"
+    shaken(page, 40, 0)
+    shaken(page, 40, 15)
+    assert browsing.difference(picture(), home) > 0.5
+    tilt.click()
+    page.wait_for_timeout(1200)
+    assert browsing.difference(picture(), home) < 0.5
+
+    page.get_by_role("button", name="Look in VR").click()
+    page.locator(".viewer-said", has_text="headset could not be started").wait_for()
+    assert page.get_by_role("button", name="(AR)").count() == 0
+
+    page.get_by_role("button", name="Names of the things").click()
+    surface.press("Escape")
+    box = canvas.bounding_box()
+    assert box
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.move(middle[0] + 2, middle[1])
+    page.locator(".viewer-name", has_text="Box").wait_for()
+
+    surface.press("m")
+    page.locator(".viewer-said", has_text="Click the first place").wait_for()
+    page.mouse.click(*middle)
+    page.locator(".viewer-said", has_text="Click the second place").wait_for()
+    page.mouse.click(middle[0] + 30, middle[1])
+    label = page.locator(".viewer-distance")
+    label.wait_for()
+    assert "relative" in label.inner_text()
+    # The box stands at 1 / 0.9: so many pixels of a fitted photo are so many units there.
+    camera = scene.camera
+    scale = max(camera.width / 640, camera.height / 520)
+    assert float(label.get_attribute("data-length") or 0) == pytest.approx(30 * scale / camera.fx / 0.9, rel=0.1)
+    assert not complaints
+    context.close()
 
 
 @pytest.fixture

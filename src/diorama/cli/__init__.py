@@ -324,6 +324,12 @@ def serve(
             metavar="N", min=1, max=64, show_default=False, help="Jobs worked on at once. (Default: half the cores.)"
         ),
     ] = None,
+    lan: Annotated[
+        bool,
+        typer.Option(
+            "--lan", help="For phones in this network: HTTPS, a link with a token, a QR code. Needs the extra 'lan'."
+        ),
+    ] = False,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the web app until Ctrl-C."""
@@ -332,4 +338,6 @@ def serve(
     def say(sentence: str) -> None:
         talk.result({"message": sentence}, [sentence])
 
-    server.serve(host, port, data, slots=workers, fetch=not weights.is_offline(), open_browser=open_browser, say=say)
+    server.serve(
+        host, port, data, slots=workers, fetch=not weights.is_offline(), open_browser=open_browser, lan=lan, say=say
+    )

@@ -15,9 +15,10 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import advice, corrections, openapi, pages, problems, products, routes, security, segments
+from diorama.server import advice, corrections, openapi, pages, phone, problems, products, routes, security, segments
 from diorama.server.context import MAX_QUEUED, Context
 from diorama.server.fetching import Fetcher
+from diorama.server.lan import Lan
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def create_app(
     slots: int | None = None,
     fetch: bool = True,
     max_queued: int = MAX_QUEUED,
+    lan: Lan | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -45,6 +47,7 @@ def create_app(
         slots: how many jobs are worked on at once; half the cores where None.
         fetch: whether better weights are fetched in the background (never when offline).
         max_queued: how many jobs may wait; more are refused with 429.
+        lan: how others in the network reach it; they and everyone else need its token then.
 
     Raises:
         StorageError: the data folder can't be used.
@@ -55,7 +58,7 @@ def create_app(
     store.create_tables()
     runner = Runner(store, folder, slots=slots)
     runner.products.create_table()
-    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued)
+    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan)
     app = FastAPI(
         title="Diorama",
         summary="From a photo to a 3D scene",
@@ -77,8 +80,9 @@ def create_app(
     app.include_router(corrections.api)
     app.include_router(products.api)
     app.include_router(routes.health)
+    app.include_router(phone.api)
     pages.install(app)
-    app.add_middleware(security.Guard, hosts=tuple(hosts))
+    app.add_middleware(security.Guard, hosts=tuple(hosts), token=lan.token if lan else None)
     return app
 
 

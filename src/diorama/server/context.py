@@ -13,6 +13,7 @@ from diorama.jobs.products import Products
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Job, Store
 from diorama.server.fetching import Fetcher
+from diorama.server.lan import Lan
 from diorama.server.limits import Received
 from diorama.server.previews import Previews
 from diorama.server.schemas import JobOut, job_out
@@ -32,6 +33,7 @@ class Context:
     runner: Runner
     fetcher: Fetcher
     max_queued: int = MAX_QUEUED
+    lan: Lan | None = None
     closing: bool = field(default=False)
     previews: Previews = field(default_factory=Previews)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import secrets
 import signal
 import socket
 import sys
@@ -11,16 +12,21 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from diorama.errors import ServerError
+from diorama.jobs.files import data_folder
 from diorama.server.app import create_app
+from diorama.server.lan import Lan, addresses, certificate, fingerprint, names, qr_text
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
+EVERY_ADDRESS = "0.0.0.0"
 
 GOODBYE_SECONDS = 1
 """How long answers that are being sent may still take when the server ends."""
@@ -51,27 +57,39 @@ def serve(
     slots: int | None = None,
     fetch: bool = True,
     open_browser: bool = False,
+    lan: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the web app until Ctrl-C or SIGTERM.
 
     Args:
-        host: a loopback address or name; there are no passwords yet, so that others can't be let in.
+        host: a loopback address or name; with `lan`, one of the machine's addresses, or the default for all of them.
         port: 0 takes a free one.
         data: the folder of the jobs; `DIORAMA_DATA` or the platform's folder where None.
         slots: how many jobs are worked on at once; half the cores where None.
         fetch: whether better weights are fetched in the background (never when offline).
         open_browser: open the page in the user's browser.
+        lan: open to the network: HTTPS with a certificate of its own, and nobody is let in without the token that is
+            made for this start and stands in the link that is told, and in its QR code.
         say: told the address in a sentence once the server listens; prints where None.
 
     Raises:
-        ServerError: the port is taken, or the address isn't this machine's own.
+        ServerError: the port is taken, the address isn't this machine's own, or the extra `lan` isn't installed.
         StorageError: the data folder can't be used.
     """
-    listener = _listen(host, port)
+    folder = (data or data_folder()).expanduser().absolute()
+    network = _network(host, folder) if lan else None
+    listener = _listen(EVERY_ADDRESS if network and host == DEFAULT_HOST else host, port, open_to_others=lan)
     try:
         address = _address(host, listener)
-        app = create_app(data, hosts=[_bracketed(host)], slots=slots, fetch=fetch)
+        how: dict[str, Any] = {}
+        opened = None
+        if network is not None:
+            address = f"https://{_bracketed(network.hosts[0])}:{listener.getsockname()[1]}"
+            opened = Lan(address, secrets.token_urlsafe(32))
+            how = {"ssl_certfile": network.certificate, "ssl_keyfile": network.key}
+        hosts = [_bracketed(name) for name in (network.names if network else [host])]
+        app = create_app(folder, hosts=hosts, slots=slots, fetch=fetch, lan=opened)
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -80,17 +98,48 @@ def serve(
             proxy_headers=False,
             lifespan="on",
             timeout_graceful_shutdown=GOODBYE_SECONDS,
+            **how,
         )
 
         def ready() -> None:
-            (say or _print)(f"Diorama is at {address} (Ctrl-C ends it).")
+            tell = say or _print
+            if opened is None or network is None:
+                tell(f"Diorama is at {address} (Ctrl-C ends it).")
+            else:
+                tell(f"Diorama is at {opened.link()} (Ctrl-C ends it).")
+                tell(f"Whoever has this link may use it. On a phone in the same network:\n\n{qr_text(opened.link())}\n")
+                tell(f"The browser warns of the certificate once: its SHA-256 is {fingerprint(network.certificate)}.")
             if open_browser:
-                webbrowser.open(address)
+                webbrowser.open(opened.link() if opened else address)
 
         with _ended_by_signals():
             _Server(config, app, ready).run(sockets=[listener])
     finally:
         listener.close()
+
+
+@dataclass(frozen=True)
+class _Network:
+    """What serving others takes."""
+
+    hosts: list[str]  # addresses, the most likely first
+    names: list[str]  # and what else it answers to
+    certificate: Path
+    key: Path
+
+
+def _network(host: str, folder: Path) -> _Network:
+    """Addresses, names, certificate.
+
+    Raises:
+        ServerError: no network, or the extra `lan` isn't installed.
+        StorageError: the data folder can't be used.
+    """
+    hosts = addresses() if host == DEFAULT_HOST else [host]
+    known = names(hosts)
+    cert, key = certificate(folder / "tls", known)
+    qr_text("")  # before anything else is done: is the package there?
+    return _Network(hosts, known, cert, key)
 
 
 @contextmanager
@@ -111,7 +160,7 @@ def _print(sentence: str) -> None:
     print(sentence, flush=True)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, open_to_others: bool = False) -> socket.socket:
     """A listening socket.
 
     Raises:
@@ -121,10 +170,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
         raise ServerError(f"'{host}' is no address of this machine.", hint="Use --host 127.0.0.1.") from None
-    if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+    if not open_to_others and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise ServerError(
-            f"Diorama can't be opened to other machines yet ({host}): it asks nobody for a password.",
-            hint="Use --host 127.0.0.1, and an SSH tunnel to reach it from elsewhere.",
+            f"Other machines would reach Diorama there ({host}), and it would ask nobody who they are.",
+            hint="Add --lan: it asks for a token then, and speaks HTTPS. Or use --host 127.0.0.1.",
         )
     listener = socket.socket(family, kind, protocol)
     try:

@@ -48,6 +48,9 @@ async function request(path, { method = "GET", body, keepalive = false, signal }
 
 const at = (id) => `/jobs/${encodeURIComponent(id)}`;
 
+/** The address in the network, null where the server is this machine's alone. */
+export const lan = async () => (await request("/lan")).address;
+export const qrUrl = (path) => `${ROOT}/lan/qr.svg?path=${encodeURIComponent(path)}`;
 export const examples = () => request("/examples");
 export const jobs = async () => (await request("/jobs")).jobs;
 export const job = (id) => request(at(id));

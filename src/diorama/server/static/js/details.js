@@ -60,12 +60,12 @@ export function downloads(job) {
             {
               href: `${file.url}?download=1`,
               download: baseName(file),
-              "aria-label": S.original.download(file.label, size),
               dataset: { file: baseName(file) },
             },
             h(
               "span",
               { class: "download-text" },
+              h("span", { class: "visually-hidden" }, S.original.download),
               h("span", { class: "download-label" }, file.label),
               about ? h("span", { class: "download-about" }, about) : null,
             ),

@@ -196,8 +196,9 @@ function madeRow(first, actions) {
     line.replaceChildren(
       h(
         "a",
-        { href: one.url, download: one.name, class: "export-file", "aria-label": T.download(one.name, size) },
+        { href: one.url, download: one.name, class: "export-file" },
         icon("download"),
+        h("span", { class: "visually-hidden" }, S.original.download),
         h("span", {}, one.name),
         h("span", { class: "download-size" }, size),
       ),

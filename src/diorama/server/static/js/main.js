@@ -33,4 +33,8 @@ async function show({ back, scroll, first = false }) {
 }
 
 start(show);
-void show({ back: false, scroll: 0, first: true }).then(needJobs);
+void show({ back: false, scroll: 0, first: true }).then(async () => {
+  await needJobs();
+  const { phoneButton } = await import("./phone.js");
+  await phoneButton(document.querySelector(".site-tools"));
+});

@@ -29,7 +29,7 @@ export function viewerFrame({ about, scenes, modes: offered = MODES, pictures, t
   );
   const several = scenes.length > 1;
   const hint = h("p", { class: "viewer-hint", hidden: true }, T.hint);
-  const said = h("p", { class: "viewer-said", hidden: true });
+  const said = h("p", { class: "viewer-said", hidden: true, "aria-hidden": "true" });
   const help = h("p", { class: "visually-hidden", id: "viewer-help" }, T.help(offered.length, several));
   const surface = h(
     "div",

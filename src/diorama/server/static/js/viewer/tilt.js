@@ -1,7 +1,7 @@
 // The scene turns as the phone is tilted, within the way that the camera may go.
 
 const FULL = 18; // degrees of tilt for the whole way
-const FOLLOW = 0.14; // of the rest of the way in a frame: sensors tremble
+const FOLLOW = 110; // ms in which it comes nearer by two thirds: sensors tremble
 const DRIFT = 0.004; // in an event: whoever sits down differently need not hold the phone as before
 const DEGREE = Math.PI / 180;
 
@@ -15,6 +15,7 @@ export function createTilt({ pivot, limits, request }, sway) {
   let on = false;
   let leaving = false; // on its way back to the middle
   let middle = null; // how the phone is held
+  let last = 0;
   const wanted = { x: 0, y: 0 };
   let listener = () => {};
 
@@ -64,12 +65,14 @@ export function createTilt({ pivot, limits, request }, sway) {
       middle = null;
     },
     /** Turns the scene's group; true while it wants another frame. */
-    step() {
+    step(now) {
       const { rotation } = pivot;
+      const share = 1 - Math.exp(-Math.min(200, now - last) / FOLLOW);
+      last = now;
       if (sway.strength() > 0 || (!on && !leaving)) return false;
       const [x, y] = [wanted.x - rotation.x, wanted.y - rotation.y];
-      rotation.x += x * FOLLOW;
-      rotation.y += y * FOLLOW;
+      rotation.x += x * share;
+      rotation.y += y * share;
       const far = Math.abs(x) + Math.abs(y) > 1e-4;
       leaving = far && !on;
       return far;
