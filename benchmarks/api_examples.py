@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 
 from diorama import photo
 from diorama.server import create_app, problems
+from diorama.server.lan import Lan
 from diorama.server.openapi import EXAMPLES
 
 JOBS = "/api/v1/jobs"
@@ -164,6 +165,8 @@ def photos_way(api: Recorder) -> dict[str, str]:
     api.ask("estimate_advice", f"{one}/advice/estimate")
     for operation, path in (("list_examples", "examples"), ("get_settings", "settings"), ("list_models", "models")):
         api.ask(operation, f"/api/v1/{path}")
+    api.client.app.state.context.lan = Lan("https://192.168.1.5:5000", "token")  # type: ignore[attr-defined]
+    api.ask("get_lan", "/api/v1/lan")
     api.ask("healthz", "/healthz")
     api.ask("get_job", f"{JOBS}/none")
     api.ask("list_jobs", JOBS, params={"limit": 0})
@@ -184,6 +187,7 @@ def photos_way(api: Recorder) -> dict[str, str]:
         "get_example.name": "coffee",
         "get_example_thumbnail.name": "coffee",
         "list_products.step": "enhanced",
+        "get_qr.path": f"/jobs/{job}",
         "v": "1",
     }
 

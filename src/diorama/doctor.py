@@ -60,6 +60,7 @@ MODULES = {
 
 EXTRAS = {
     "jxl": ("pylibjxl", "photos as JPEG XL"),
+    "lan": ("cryptography", "serving phones in the network"),
     "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
     "draco": ("DracoPy", "GLB files packed by Draco"),
     "usd": ("pxr", "USDZ files"),

@@ -102,13 +102,14 @@ def serve(
         )
 
         def ready() -> None:
-            tell = say or _print
-            if opened is None or network is None:
-                tell(f"Diorama is at {address} (Ctrl-C ends it).")
-            else:
-                tell(f"Diorama is at {opened.link()} (Ctrl-C ends it).")
-                tell(f"Whoever has this link may use it. On a phone in the same network:\n\n{qr_text(opened.link())}\n")
-                tell(f"The browser warns of the certificate once: its SHA-256 is {fingerprint(network.certificate)}.")
+            said = f"Diorama is at {opened.link() if opened else address} (Ctrl-C ends it)."
+            if opened and network:
+                said += (
+                    " Whoever has this link may use it. On a phone in the same network:\n\n"
+                    f"{qr_text(opened.link())}\n\n"
+                    f"Its browser warns of the certificate once, whose SHA-256 is {fingerprint(network.certificate)}."
+                )
+            (say or _print)(said)
             if open_browser:
                 webbrowser.open(opened.link() if opened else address)
 
@@ -172,7 +173,7 @@ def _listen(host: str, port: int, *, open_to_others: bool = False) -> socket.soc
         raise ServerError(f"'{host}' is no address of this machine.", hint="Use --host 127.0.0.1.") from None
     if not open_to_others and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise ServerError(
-            f"Other machines would reach Diorama there ({host}), and it would ask nobody who they are.",
+            f"At {host} other machines would reach Diorama, and it would ask nobody who they are.",
             hint="Add --lan: it asks for a token then, and speaks HTTPS. Or use --host 127.0.0.1.",
         )
     listener = socket.socket(family, kind, protocol)
