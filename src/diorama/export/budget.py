@@ -1,4 +1,4 @@
-"""A GLB that fits into so many megabytes: which reduction of mesh and texture keeps most of the photo's view.
+"""A GLB that fits into so many megabytes: which reduction of mesh and texture keeps most of the photo's own view.
 
 Several levels of mesh reduction are tried. Each leaves so much room for the texture, which gets the size and JPEG
 quality that are nearest to the full one; and what fits is drawn from the photo's own camera, where the best is chosen.
@@ -62,7 +62,7 @@ class _Candidate:
 
 
 def fit(scene: Scene, layout: glb.Layout, max_bytes: int, progress: ProductProgress) -> Fitted:
-    """The GLB of at most `max_bytes` that looks most like the photo from its camera.
+    """The GLB of at most `max_bytes` that looks most like the whole scene from the photo's camera.
 
     Raises:
         InputError: nothing that is still a scene fits.
@@ -87,13 +87,14 @@ def fit(scene: Scene, layout: glb.Layout, max_bytes: int, progress: ProductProgr
             else "Allow more megabytes, or make the scene with fewer triangles.",
         )
     best, found = candidates[0], 0.0
+    whole = _view(scene)
     for number, candidate in enumerate(candidates):
-        progress(0.7 + 0.3 * number / len(candidates), "Comparing with the photo")
-        seen = _likeness(scene, candidate)
+        progress(0.7 + 0.3 * number / len(candidates), "Comparing with the whole scene")
+        seen = _likeness(whole, _view(replace(candidate.scene, atlas=candidate.texture)))
         if seen > found:
             best, found = candidate, seen
     data = glb.encode(best.scene, best.layout)
-    return Fitted(data, f"{best.said}; {found:.1f} dB from the photo's camera.")
+    return Fitted(data, f"{best.said}; {found:.1f} dB from the photo's camera, to the whole scene.")
 
 
 def _at_level(
@@ -157,15 +158,16 @@ def _quality(rgb: UInt8, room: int) -> tuple[bytes, int] | None:
     return best
 
 
-def _likeness(scene: Scene, candidate: _Candidate) -> float:
-    """dB between the photo and what its camera sees of the candidate."""
+def _view(scene: Scene) -> UInt8:
+    """What the photo's camera sees. Not the photo: white balance and tone may have been changed on purpose."""
     from diorama.render import render
 
     camera = scene.camera
     share = min(1.0, COMPARED_PIXELS / max(camera.width, camera.height))
-    size = max(1, round(camera.width * share)), max(1, round(camera.height * share))
-    shown = replace(candidate.scene, atlas=candidate.texture)
-    wanted = scene.photo.fitted(max(size)).rgb
-    view = render(shown, size=(wanted.shape[1], wanted.shape[0]))
-    error = np.square(view.rgb.astype(np.float32) - wanted).mean()
+    return render(scene, size=(max(1, round(camera.width * share)), max(1, round(camera.height * share)))).rgb
+
+
+def _likeness(one: UInt8, other: UInt8) -> float:
+    """dB between two pictures."""
+    error = np.square(one.astype(np.float32) - other).mean()
     return float(10 * np.log10(255**2 / max(error, 1e-6)))
