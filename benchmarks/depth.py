@@ -4,6 +4,7 @@
     python benchmarks/depth.py STEREO               NAME/left.png and NAME/disparity.png (16 bits, x 256, 0 = unknown)
     python benchmarks/depth.py --tiles 3            with fine structure from tiles (raw stays without)
     python benchmarks/depth.py --backends bundled   only these networks; all whose weights are in the cache otherwise
+    python benchmarks/depth.py --networks v0.onnx   this file, too, used as the bundled one's (alone)
 
 Inverse depth is known up to scale and shift, so all measures are blind to them:
 
@@ -11,11 +12,12 @@ Inverse depth is known up to scale and shift, so all measures are blind to them:
   wrong order; guessing gets 50 %;
 * Pearson: the correlation of inverse depth and disparity;
 * nrmse: root mean square error after the best scale and shift (least squares), as a share of the range;
-* edges: of the pixel pairs 4 px apart across true jumps (over 6 % of the range) those that show one (over 3 %).
+* edges: F-score of depth discontinuities within 2 px (see `edge_score`).
 
 The range is that from the 2nd to the 98th percentile of the disparity. ms and MB: a picture's median time, and the
-largest memory of the process that did nothing else. Raw is the network's answer, scaled up; refined what `estimate`
-gives. "lower is nearer" needs no photo: what is worse than it has understood nothing. Nothing is downloaded.
+largest memory of the process that did nothing else. Raw is the network's answer, scaled up (the bundled one's at three
+sizes); refined what `estimate` gives. "one size" is a single run of a network of the bundled one's contract, 384 px
+long. "lower is nearer" needs no photo: what is worse than it has understood nothing. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ import numpy as np
 import numpy.typing as npt
 
 from diorama import depth
-from diorama.depth import backends, refine
+from diorama.depth import backends, bundled, refine
+from diorama.depth.network import depth_map
+from diorama.depth.prediction import Prediction
 from diorama.settings import Settings
 from diorama.types import Camera, Photo
 
@@ -95,18 +99,7 @@ def score(estimate: Float32, disparity: Float32) -> tuple[float, float, float, f
     design = np.stack([p, np.ones_like(p)], axis=1)
     fitted = design @ np.linalg.lstsq(design, d, rcond=None)[0]
     nrmse = float(np.sqrt(np.mean((fitted - d) ** 2)) / (high - low))
-    return wrong, pearson, nrmse, _edges(estimate, disparity / np.float32(high - low))
-
-
-def _edges(estimate: Float32, disparity: Float32) -> float:
-    shown: list[npt.NDArray[np.bool_]] = []
-    for axis in (0, 1):
-        true = np.moveaxis(disparity, axis, 0)
-        seen = np.moveaxis(estimate, axis, 0)
-        jump, step = true[4:] - true[:-4], seen[4:] - seen[:-4]
-        across = np.isfinite(jump) & (np.abs(jump) > 0.06)
-        shown.append((np.sign(jump) * step > 0.03)[across])
-    return float(np.concatenate(shown).mean())
+    return wrong, pearson, nrmse, edge_score(estimate, disparity)
 
 
 def edge_score(estimate: Float32, disparity: Float32, reach: int = 2) -> float:
@@ -161,12 +154,38 @@ def _lower_is_nearer(rgb: npt.NDArray[np.uint8]) -> Float32:
     return np.repeat(np.linspace(0, 1, height, dtype=np.float32)[:, None], width, axis=1)
 
 
+ONE_SIZE = 384
+
+
+def _one_size(file: Path) -> Callable[[npt.NDArray[np.uint8]], Float32]:
+    def run(rgb: npt.NDArray[np.uint8]) -> Float32:
+        answer = bundled.answer(rgb, ONE_SIZE, file)
+        return np.asarray(cv2.resize(answer, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
+
+    return run
+
+
+def network_of(name: str) -> backends.Backend:
+    """The backend of that name; an ONNX file that has no contract beside it is used as the bundled one, alone."""
+    path = Path(name)
+    if not backends.is_network_file(name) or path.with_suffix(".json").exists():
+        return backends.find(name)
+    files = bundled.Networks(path)
+
+    def predict(rgb: npt.NDArray[np.uint8], _focal: float | None) -> Prediction:
+        return Prediction(bundled.predict(rgb, files))
+
+    return backends.Backend(path.stem, predict, "", "", files.files)
+
+
 def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint8]], Float32]:
     """What a row of the table measures."""
     if backend == "lower is nearer":
         return _lower_is_nearer
+    network = network_of(backend)
+    if step == "one size":
+        return _one_size(network.files()[0] if network.files else Path())
     if step == "raw":
-        network = backends.find(backend)
         return lambda rgb: refine.upsample(
             refine.normalise(network.predict(rgb, None).inverse), rgb.shape[1], rgb.shape[0]
         )
@@ -175,7 +194,7 @@ def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint
 
     def run(rgb: npt.NDArray[np.uint8]) -> Float32:
         photo = Photo(rgb, Camera.assumed(rgb.shape[1], rgb.shape[0]))
-        return depth.estimate(photo, settings)[0].inverse_depth
+        return depth_map(network, photo, settings, None).inverse_depth
 
     return run
 
@@ -205,16 +224,19 @@ def _peak_megabytes() -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def rows(names: list[str]) -> Iterator[tuple[str, str]]:
+def rows(names: list[str], files: list[str]) -> Iterator[tuple[str, str]]:
     """Backend and step of each row."""
     yield "lower is nearer", ""
-    for backend in names:
+    for backend in [*files, *names]:
+        if backend in (*files, "bundled"):
+            yield backend, "one size"
         for step in ("raw", "flipped", "sharpened", "refined"):
             yield backend, step
 
 
 STEP_NAMES = {
     "": "",
+    "one size": "one size",
     "raw": "raw",
     "flipped": "+ mirrored",
     "sharpened": "+ sharp edges",
@@ -230,6 +252,9 @@ def main() -> int:
     parser.add_argument(
         "--backends", nargs="+", metavar="NAME", help="networks to measure, those of the hub or in ONNX files too"
     )
+    parser.add_argument(
+        "--networks", nargs="+", default=[], metavar="FILE", help="ONNX files to be used as the bundled network's is"
+    )
     parser.add_argument("--tiles", type=int, default=1, metavar="N", help="the setting depth_tiles, for all but raw")
     arguments = parser.parse_args()
     folder = arguments.folder or arguments.folder_option
@@ -241,7 +266,7 @@ def main() -> int:
     print(f"{folder or 'Motorcycle'}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print("| backend | wrong order | Pearson | nrmse | edges | ms | MB |\n|---|" + "---:|" * 6)
     context = multiprocessing.get_context("spawn")
-    for backend, step in rows(wanted):
+    for backend, step in rows(wanted, arguments.networks):
         results = context.SimpleQueue()
         process = context.Process(target=measure, args=(backend, step, arguments.tiles, folder, results))
         process.start()
@@ -249,8 +274,8 @@ def main() -> int:
         if process.exitcode:
             return 1
         wrong, pearson, nrmse, edges, milliseconds, megabytes = results.get()
-        name = f"{backend} {STEP_NAMES[step]}".strip()
-        cells = (name, f"{wrong:.1%}", f"{pearson:.3f}", f"{nrmse:.3f}", f"{edges:.1%}")
+        name = f"{Path(backend).stem if backend in arguments.networks else backend} {STEP_NAMES[step]}".strip()
+        cells = (name, f"{wrong:.1%}", f"{pearson:.3f}", f"{nrmse:.3f}", f"{edges:.3f}")
         print(f"| {' | '.join(cells)} | {milliseconds:.0f} | {megabytes:.0f} |", flush=True)
     return 0
 

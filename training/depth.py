@@ -3,7 +3,7 @@
     python -m training.depth data PHOTOS LABELS --teachers A.onnx B.onnx     label photos: what the teachers say of them
     python -m training.depth train RUN --labels LABELS --textures PHOTOS     checkpoints in RUN; goes on from the last
     python -m training.depth evaluate RUN --stereo STEREO                    score against images seen: RUN/curve.csv
-    python -m training.depth export RUN/last.pt depth.onnx                   the file that the package ships
+    python -m training.depth export RUN/00*.pt depth.onnx                    the mean of checkpoints: what is shipped
     python -m training.depth convert second.onnx smaller.onnx                another network's file, in fewer bytes
     python -m training.depth sheet SHEET.jpg PHOTOS --networks a.onnx b.onnx depth maps side by side, to look at
     python -m training.depth --smoke                                         all of it, small, in two minutes
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.set_defaults(run=_evaluate)
 
     export = commands.add_parser("export", help="write the ONNX file")
-    export.add_argument("checkpoint", type=Path)
+    export.add_argument("checkpoints", type=Path, nargs="+", help="of several the mean of their weights")
     export.add_argument("file", type=Path)
     export.set_defaults(run=_export)
 
@@ -149,7 +149,7 @@ def _evaluate(given: argparse.Namespace) -> None:
 def _export(given: argparse.Namespace) -> None:
     from training import export, train
 
-    print(f"{export.write(train.averaged(given.checkpoint), given.file):,} bytes")
+    print(f"{export.write(train.averaged(*given.checkpoints), given.file):,} bytes")
 
 
 def _convert(given: argparse.Namespace) -> None:

@@ -159,8 +159,13 @@ def _keep(trainer: Trainer, out: Path) -> None:
     last.replace(out / "last.pt")
 
 
-def averaged(checkpoint: Path) -> DepthNet:
-    """The network of a checkpoint, its weights averaged over the last steps."""
+def averaged(*checkpoints: Path) -> DepthNet:
+    """The network of a checkpoint, its weights averaged over the last steps; of several, the mean of their weights.
+
+    Checkpoints of one run at a steady rate lie around what they tend to: their mean is better than the last of them
+    (Izmailov et al., "Averaging weights leads to wider optima", 2018).
+    """
+    states = [torch.load(path, map_location="cpu", weights_only=True)["average"] for path in checkpoints]
     net = DepthNet()
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    net.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     return net.eval()

@@ -1,4 +1,9 @@
-"""The depth network that comes with Diorama: 2 million parameters, trained for it (see NOTICE)."""
+"""The depth networks that come with Diorama: one of 2 million parameters, trained for it, and a second opinion.
+
+The first is ours (docs/models/depth-v1.md); the second is Tiefenrausch, the network of One Shot 3D Photography (Kopf et
+al. 2020), whose weights are under MIT. Ours knows rooms, people and things in front of a background, the other skies,
+streets and what is far; each errs in its own way, so that their mean errs less than either.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ the outlines."""
 SECOND_SIDE = 640
 """The long side for the second network: it is four times slower than ours, and best at this one."""
 
-SECOND_SHARE = 0.35
+SECOND_SHARE = 0.3
 """Of the second network in the mean."""
 
 DETAIL = 0.5
@@ -47,7 +52,7 @@ class Networks:
 def shipped() -> Networks:
     """The files in the package."""
     folder = Path(str(resources.files("diorama.weights")))
-    return Networks(folder / "depth.onnx")
+    return Networks(folder / "depth.onnx", folder / "depth-second.onnx")
 
 
 def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
