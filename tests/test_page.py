@@ -112,6 +112,7 @@ def test_html_has_nothing_inline_and_names_files_that_exist(client: TestClient, 
 def test_modules_are_small_and_import_what_exists(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") < 400
+    assert not re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE), "what a merge left behind"
     for wanted in imports(path):
         assert wanted.startswith("."), wanted
         assert (path.parent / wanted).resolve().is_file(), wanted

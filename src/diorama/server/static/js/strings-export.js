@@ -19,11 +19,7 @@ export const EXPORT = {
   again: "Try again",
   done: (label) => `${label} is ready.`,
   failed: (label) => `${label} could not be made.`,
-<<<<<<< HEAD
-  download: (name, size) => `Download ${name}, ${size}`,
   preview: (label) => `Preview: ${label}`,
-=======
->>>>>>> 3dcc0d3 (serve --lan: HTTPS, a token, QR codes; axe-core on the page and shared pages; a test of every viewer tool)
   on: "on",
   off: "off",
 };
