@@ -233,6 +233,11 @@ def test_the_notebook_runs(library: Path, tmp_path: Path, monkeypatch: pytest.Mo
 LIKE_THE_PHOTO = 18
 """Decibels of a view from the photo's camera, with soft rims, resized, under a viewer's buttons."""
 
+WITHOUT_BUTTONS = """() => {
+  const { shadowRoot } = document.querySelector("diorama-view");
+  for (const part of shadowRoot.querySelectorAll(".viewer-tools, .viewer-hint, .viewer-status")) part.remove();
+}"""
+
 HTML = [block for page in pages() for block in blocks_of(page) if block.language == "html"]
 
 
@@ -254,7 +259,7 @@ def test_every_web_page_shows_the_scene(
     (tmp_path / "index.html").write_text(start + block.text, encoding="utf-8")
     with serving_folder(tmp_path) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=tools.CHROMIUM_ARGUMENTS)
-        tab = browser.new_page(viewport={"width": 480, "height": 320})
+        tab = browser.new_page(viewport={"width": 480, "height": 320}, reduced_motion="reduce")
         faults: list[str] = []
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.goto(address, wait_until="networkidle")
