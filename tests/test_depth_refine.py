@@ -243,6 +243,12 @@ def test_what_is_blue_but_near_or_below_is_no_sky() -> None:
     assert sky.find(np.ascontiguousarray(rgb[::-1]), np.ascontiguousarray(depth[::-1])) is None
 
 
+def test_a_blue_wall_behind_a_table_is_no_sky() -> None:
+    """It is farther than all else, but not by as much as a sky is."""
+    rgb, depth, truth = outdoors()
+    assert sky.find(rgb, np.where(truth, np.float32(0.35), np.float32(0.6) + np.float32(0.4) * depth)) is None
+
+
 @pytest.mark.parametrize("colour", [(225, 215, 190), (200, 200, 200), (120, 90, 60)])
 def test_a_wall_is_no_sky(colour: tuple[int, int, int]) -> None:
     """In lamplight; grey and no brighter than what stands before it; brown."""
