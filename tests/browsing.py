@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 READY = '.viewer[data-ready="true"]'
-READY_MS = 60_000
+READY_MS = 180_000
 MARGIN = 6
 
 _SERVE = "import sys; from pathlib import Path; from diorama.server import serve; serve(port=0, data=Path(sys.argv[1]))"

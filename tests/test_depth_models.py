@@ -572,7 +572,7 @@ def test_a_file_that_changed_is_loaded_anew(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_has_what_the_table_needs() -> None:
-    needed = {backend.name for backend in depth.BACKENDS if backend.file is None}
+    needed = {backend.name for backend in depth.BACKENDS if backend.files is None}
     assert needed <= set(weights.CATALOGUE)
     assert replace(weights.CATALOGUE["moge-2-small"]).licence == "MIT"
 
