@@ -17,6 +17,10 @@ SIZES: dict[str, tuple[int, int]] = {
 }
 """Width and height of each name, for a photo that is wider than high."""
 
+_DIVERGENCE = option(
+    2.0, label="Divergence", unit="% of the width", step=0.1, ge=0, le=10,
+    why="How much nearest and farthest lie apart: the strength of the effect. It is less where eyes would strain.",
+)  # fmt: skip
 _SIZE = option(
     "photo", label="Size",
     why="'photo' has the photo's shape, up to 1920 px (640 px for WebP and GIF); the others are filled, and what the "
@@ -85,10 +89,7 @@ class StereoOptions(Options):
         why="Side by side (sbs), for crossed eyes (cross), left over right, red and cyan (anaglyph: Dubois's colours), "
         "or half a sphere for VR glasses (vr180).",
     )  # fmt: skip
-    divergence: float = option(
-        2.0, label="Divergence", unit="% of the width", step=0.1, ge=0, le=10,
-        why="How much nearest and farthest lie apart: the strength of the effect. It is less where eyes would strain.",
-    )  # fmt: skip
+    divergence: float = _DIVERGENCE
     convergence: str = option(
         "subject", label="At the screen", min_length=1, max_length=32,
         why="What lies at the screen: subject, near, far, or a distance in scene units. What is nearer is before it.",
@@ -112,10 +113,7 @@ class StereoFilmOptions(StereoOptions):
 class WiggleOptions(Options):
     """Of a wiggle picture: the eyes' views in turn."""
 
-    divergence: float = option(
-        2.0, label="Divergence", unit="% of the width", step=0.1, ge=0, le=10,
-        why="How much nearest and farthest lie apart: the strength of the effect. It is less where eyes would strain.",
-    )  # fmt: skip
+    divergence: float = _DIVERGENCE
     convergence: str = option(
         "subject", label="At the screen", min_length=1, max_length=32,
         why="What stays in place: subject, near, far, or a distance in scene units.",
