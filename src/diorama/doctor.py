@@ -64,6 +64,7 @@ EXTRAS = {
     "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
     "draco": ("DracoPy", "GLB files packed by Draco"),
     "usd": ("pxr", "USDZ files"),
+    "cluster": ("s3fs", "several machines that share a database and a store of files"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
     "docs": ("sphinx", "building the documentation's site"),
 }

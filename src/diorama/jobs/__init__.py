@@ -2,6 +2,7 @@
 
 store    one row a job; every change of state is one guarded UPDATE
 files    the job's folder: the upload, the finished stages, the files of each step
+remote   the store that several machines share: what is there is whole
 work     what a worker process does with one job
 outputs  the files of a step
 runner   the slots: claim a job, hand it to a worker process, keep what came of it

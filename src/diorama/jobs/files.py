@@ -7,6 +7,10 @@
 <data>/jobs/<id>/stages/           `bundle.Checkpoints`
 <data>/jobs/<id>/files/<step>-<key>/   what the page shows and the user downloads
 <data>/jobs/<id>/products/<key>/   a file that was asked for (`jobs.products`)
+<data>/jobs/<id>/pulled/...        single files of folders that are in the store and not here
+
+Where several machines work on the same jobs (`DIORAMA_STORE`), what is finished is pushed to a store that they share,
+before the database's row names it, and pulled from there where it is missing: the folder is a cache then.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import platformdirs
 
 from diorama import atomic
 from diorama.errors import JobNotFoundError
+from diorama.jobs.remote import RemoteFiles, open_remote
 
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
@@ -37,6 +42,12 @@ INCOMING_SECONDS = 24 * 3600
 def data_folder() -> Path:
     """Where jobs live: `DIORAMA_DATA`, else the platform's folder for the user's data."""
     return Path(os.environ.get("DIORAMA_DATA") or platformdirs.user_data_dir("diorama", appauthor=False))
+
+
+def shared_store() -> str:
+    """Where several machines share the jobs' files: `DIORAMA_STORE`, an fsspec address; empty: nowhere."""
+    address = os.environ.get("DIORAMA_STORE", "")
+    return str(Path(address).expanduser().absolute()) if address and "://" not in address else address
 
 
 def new_id() -> str:
@@ -64,9 +75,10 @@ def safe_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class JobFolder:
-    """Paths of one job."""
+    """Paths of one job, and what of it is in the store that machines share."""
 
     path: Path
+    store: str = ""  # an fsspec address; empty: all is in this folder
 
     @property
     def stages(self) -> Path:
@@ -88,19 +100,94 @@ class JobFolder:
 
     def remove_product(self, product_id: str) -> None:
         """Remove a product's file."""
-        shutil.rmtree(self.product(product_id), ignore_errors=True)
+        self.remove(self.product(product_id))
+
+    # ---- the store that machines share: without one these do nothing ---------------------------------------------
+
+    def push(self, path: Path) -> None:
+        """Put a finished file or folder of the job where every machine finds it; whoever looks sees it whole or not
+        at all.
+
+        Raises:
+            StorageError: the store refuses or can't be reached.
+        """
+        if remote := self._remote:
+            send = remote.put_folder if path.is_dir() else remote.put
+            send(path, self._key(path))
+
+    def pull(self, folder: Path) -> bool:
+        """Fetch a finished folder of the job that isn't here; whether it is here now.
+
+        Raises:
+            StorageError: the store refuses or can't be reached, or the disk is full.
+        """
+        if folder.exists() or (remote := self._remote) is None:
+            return folder.exists()
+        return remote.get_folder(self._key(folder), folder)
+
+    def pull_upload(self, name: str) -> Path:
+        """The photo as it was sent, fetched where it isn't here.
+
+        Raises:
+            StorageError: as `pull`.
+        """
+        path = self.upload(name)
+        if not path.exists() and (remote := self._remote):
+            remote.get(self._key(path), path)
+        return path
+
+    def pulled(self, path: Path) -> Path:
+        """Where a single file of a finished folder can be read: at `path`, or in a copy where the folder isn't here.
+
+        Raises:
+            StorageError: as `pull`.
+        """
+        remote = self._remote
+        copy = self.path / "pulled" / path.relative_to(self.path)
+        if remote is None or path.exists() or copy.exists():
+            return copy if remote is not None and not path.exists() else path
+        # An unfinished folder's files are nobody's business.
+        if path.name in (remote.listing(self._key(path.parent)) or {}):
+            remote.get(self._key(path), copy)
+        return copy
+
+    def use(self, path: Path) -> None:
+        """Say that a folder is used now: pruning takes others first."""
+        if path.exists():
+            os.utime(path)
+        if remote := self._remote:
+            remote.used(self._key(path))
+
+    def remove(self, path: Path) -> None:
+        """Remove a folder of the job, here and in the store."""
+        shutil.rmtree(path, ignore_errors=True)
+        if remote := self._remote:
+            shutil.rmtree(self.path / "pulled" / path.relative_to(self.path), ignore_errors=True)
+            remote.remove(self._key(path))
+
+    @property
+    def _remote(self) -> RemoteFiles | None:
+        return open_remote(self.store) if self.store else None
+
+    def _key(self, path: Path) -> str:
+        return f"jobs/{self.path.name}/{path.relative_to(self.path).as_posix()}"
+
+    # ---- old results -------------------------------------------------------------------------------------------
 
     def prune(self, used: set[Path]) -> None:
         """Remove the results used longest ago beyond `KEPT_RESULTS` of each stage and step, never those in `used`."""
-        groups: dict[str, list[Path]] = {}
+        groups: dict[str, dict[Path, float]] = {}
         for root in (self.stages, self.outputs):
-            for folder in root.iterdir() if root.is_dir() else ():
+            here = {folder: _used_at(folder) for folder in (root.iterdir() if root.is_dir() else ())}
+            if remote := self._remote:
+                here |= {root / name: moment for name, moment in remote.folders(self._key(root)).items()}
+            for folder, moment in here.items():
                 if not folder.name.startswith("."):
-                    groups.setdefault(folder.name.partition("-")[0], []).append(folder)
-        for folders in groups.values():
-            for folder in sorted(folders, key=_used_at, reverse=True)[KEPT_RESULTS:]:
+                    groups.setdefault(folder.name.partition("-")[0], {})[folder] = moment
+        for moments in groups.values():
+            for folder in sorted(moments, key=moments.__getitem__, reverse=True)[KEPT_RESULTS:]:
                 if folder not in used:
-                    shutil.rmtree(folder, ignore_errors=True)
+                    self.remove(folder)
 
 
 def _used_at(folder: Path) -> float:
@@ -111,10 +198,15 @@ def _used_at(folder: Path) -> float:
 
 
 class DataFolder:
-    """The data directory of a server."""
+    """The data directory of a server.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        store: the address of the store that machines share (`shared_store`); empty: there is none.
+    """
+
+    def __init__(self, root: Path, store: str = "") -> None:
         self.root = root
+        self.store = store
 
     @property
     def database(self) -> Path:
@@ -129,7 +221,11 @@ class DataFolder:
 
         Raises:
             StorageError: the folder can't be made or written.
+            InstallationError: the package that the store needs isn't installed.
+            SettingsError: the store's address is none.
         """
+        if self.store:
+            open_remote(self.store)
         with atomic.refusals(self.root / "jobs"):
             for name in ("incoming", "jobs", "owners"):
                 (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -152,18 +248,20 @@ class DataFolder:
         """
         if not JOB_ID.fullmatch(job_id):
             raise JobNotFoundError("There is no job of that address.", hint="Upload the photo again.")
-        return JobFolder(self.root / "jobs" / job_id)
+        return JobFolder(self.root / "jobs" / job_id, self.store)
 
     def adopt(self, job_id: str, upload: Path, name: str) -> None:
         """Make a job's folder around its upload, which is moved into it.
 
         Raises:
-            StorageError: the disk is full or refuses.
+            StorageError: the disk is full or refuses, or the store does.
         """
-        target = self.job(job_id).upload(name)
+        folder = self.job(job_id)
+        target = folder.upload(name)
         with atomic.refusals(target):
             target.parent.mkdir(parents=True, mode=0o700)
             upload.replace(target)
+        folder.push(target)
 
     def remove(self, job_id: str) -> None:
         """Remove a job's folder; gone at once under its name, even where removing it all takes a while."""
@@ -174,3 +272,5 @@ class DataFolder:
         except OSError:
             grave = folder  # Windows keeps a folder whose files are open: remove what can be removed
         shutil.rmtree(grave, ignore_errors=True)
+        if self.store:
+            open_remote(self.store).remove(f"jobs/{job_id}")

@@ -42,6 +42,7 @@ class ProductTask:
     stem: str  # of the file's name
     product: str
     options: dict[str, Any]
+    files: str = ""  # the store that machines share, if there is one
 
 
 def run(task: ProductTask) -> Outcome:
@@ -67,9 +68,9 @@ def _make(task: ProductTask, products: Products) -> dict[str, Any]:
     options = made.parse(task.options)
     reporter = _Reporter(products, task.claim)
     reporter(0.0, "Reading the scene")
-    folder = JobFolder(task.folder)
+    folder = JobFolder(task.folder, task.files)
     try:
-        scene = bundle.read(folder.outputs / task.source / SCENE)
+        scene = bundle.read(folder.pulled(folder.outputs / task.source / SCENE))
     except SceneFileError:
         raise JobError(
             "The step's scene is not kept any more.", hint="Run the step again, then ask for this once more."
@@ -86,6 +87,7 @@ def _make(task: ProductTask, products: Products) -> dict[str, Any]:
             )
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
+            folder.push(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return {"file": path.name, "bytes": (target / path.name).stat().st_size, "notes": list(notes)}

@@ -317,8 +317,10 @@ class Runner:
             self.products.forget(row.job_id)
             return None
         stem = Path(safe_name(job.name)).stem
-        folder = self.data.job(row.job_id).path
-        return making.ProductTask(claim, self.store.url, folder, row.folder, stem, row.product, row.options)
+        folder = self.data.job(row.job_id)
+        return making.ProductTask(
+            claim, self.store.url, folder.path, row.folder, stem, row.product, row.options, folder.store
+        )
 
     def keep_warm(self, slot: Slot) -> bool:
         """Whether this slot's worker is started before there is a job: one is enough for the first photo."""
@@ -333,7 +335,18 @@ class Runner:
         # Later steps build on step "original" as it was made, not on strokes that it hasn't seen.
         made = (job.results or {}).get("original", {}).get("corrections", [])
         strokes = (job.corrections or []) if step == "original" else made
-        return work.Task(claim, self.store.url, folder.path, upload, job.settings, step, job.edits or {}, kept, strokes)
+        return work.Task(
+            claim,
+            self.store.url,
+            folder.path,
+            upload,
+            job.settings,
+            step,
+            job.edits or {},
+            kept,
+            strokes,
+            folder.store,
+        )
 
     def worker_pids(self) -> list[int]:
         """Process ids of the workers that run."""

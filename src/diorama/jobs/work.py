@@ -64,6 +64,7 @@ class Task:
     edits: dict[str, Any] = field(default_factory=dict)  # of segments, by the segmentation's key
     kept: frozenset[str] = frozenset()  # folders of the results that the job lists
     corrections: list[Any] = field(default_factory=list)  # strokes, as JSON
+    files: str = ""  # the store that machines share, if there is one
 
 
 @dataclass(frozen=True)
@@ -174,10 +175,11 @@ def edits_of(records: dict[str, Any]) -> dict[str, list[SegmentEdit]]:
 def _make(task: Task, store: Store) -> dict[str, Any]:
     from diorama import bundle, pipeline
 
-    folder = JobFolder(task.folder)
+    folder = JobFolder(task.folder, task.files)
+    folder.pull_upload(task.upload.name)
     settings = Settings.parse(task.settings)
     reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
-    checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter)
+    checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter, folder)
     scene = pipeline.make(
         task.upload,
         settings,
@@ -190,10 +192,13 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     )
     target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)
+    folder.pull(target)
     if outputs.is_made(target, task.step):
+        folder.use(target)
         reporter.reuse(FILES, 0.0)
     else:
         outputs.make(scene, target, lambda share: reporter(FILES, share, FILES_MESSAGE), checkpoints.before(scene))
+        folder.push(target)
     reporter(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
     made = _result(scene, target, task.step)
@@ -271,11 +276,13 @@ def _suggestions(scene: Scene) -> list[dict[str, Any]]:
 
 
 class Watched:
-    """Checkpoints that tell the reporter which stages were there already, and keep those from being pruned."""
+    """Checkpoints that tell the reporter which stages were there already, and keep those from being pruned; those of
+    other machines are fetched, and new ones put where they find them."""
 
-    def __init__(self, checkpoints: Checkpoints, reporter: Reporter) -> None:
+    def __init__(self, checkpoints: Checkpoints, reporter: Reporter, job: JobFolder) -> None:
         self._checkpoints = checkpoints
         self._reporter = reporter
+        self._job = job
         self._records: dict[str, Any] = {}  # by stage
         self.used: set[Path] = set()
         self.keys: dict[str, str] = {}  # by stage
@@ -286,23 +293,26 @@ class Watched:
         return next(reversed(self.keys.values()))
 
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
-        kept = self._checkpoints.load(stage, key)
         folder = self._use(stage, key)
+        self._job.pull(folder)
+        kept = self._checkpoints.load(stage, key)
         if kept is None:
             self._reporter.begin(stage)
         else:
             self._reporter.reuse(stage, kept[1].seconds)
             self._keep(stage, kept[0])
-            os.utime(folder)  # used just now: pruning takes the others first
+            self._job.use(folder)
         return kept
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
-        self._use(stage, key)
+        folder = self._use(stage, key)
         self._keep(stage, record)
         self._checkpoints.save(stage, key, record, report)
+        self._job.push(folder)
 
     def forget(self, stage: str, key: str) -> None:
         self._checkpoints.forget(stage, key)
+        self._job.remove(self._use(stage, key))
         self._reporter.begin(stage)
 
     def before(self, scene: Scene) -> Scene | None:

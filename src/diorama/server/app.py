@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from diorama import __version__
 from diorama.errors import DioramaError
-from diorama.jobs.files import DataFolder, data_folder
+from diorama.jobs.files import DataFolder, data_folder, shared_store
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
 from diorama.server import advice, corrections, openapi, pages, phone, problems, products, routes, security, segments
@@ -52,7 +52,7 @@ def create_app(
     Raises:
         StorageError: the data folder can't be used.
     """
-    folder = DataFolder((data or data_folder()).expanduser().absolute())
+    folder = DataFolder((data or data_folder()).expanduser().absolute(), shared_store())
     folder.create()
     store = Store(folder.database)
     store.create_tables()

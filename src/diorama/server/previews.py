@@ -105,8 +105,10 @@ def _read(result: dict[str, Any], folder: JobFolder) -> _Source:
     from diorama.export.depthmap import resized
     from diorama.types import Photo
 
+    folder.pull(folder.stages / f"depth-{result['keys']['depth']}")
     kept = bundle.Checkpoints(folder.stages).load("depth", result["keys"]["depth"])
-    picture = cv2.imread(str(folder.outputs / result["folder"] / "photo.jpg"), cv2.IMREAD_COLOR)
+    shown = folder.pulled(folder.outputs / result["folder"] / "photo.jpg")
+    picture = cv2.imread(str(shown), cv2.IMREAD_COLOR)
     if kept is None or picture is None:
         raise JobError("The model's depth is not kept any more.", hint=_AGAIN)
     depth = kept[0]

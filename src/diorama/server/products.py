@@ -214,7 +214,8 @@ def _result(job: Job, step: Step | None) -> dict[str, Any]:
 
 
 def _file(context: Context, row: products.Row) -> Path:
-    return context.data.job(row.job_id).product(row.id) / str((row.result or {}).get("file", ""))
+    folder = context.data.job(row.job_id)
+    return folder.pulled(folder.product(row.id) / str((row.result or {}).get("file", "")))
 
 
 def _values(row: products.Row, now: float) -> dict[str, Any]:

@@ -262,7 +262,8 @@ def get_file(
     entry = next((file for file in result.get("files", []) if file["name"] == name), None)
     if entry is None:
         raise JobNotFoundError(f"This job has no file '{name[:80]}'.", hint="The job's `files` lists what there is.")
-    path = context.data.job(job_id).outputs / result["folder"] / name.rpartition("/")[2]
+    folder = context.data.job(job_id)
+    path = folder.pulled(folder.outputs / result["folder"] / name.rpartition("/")[2])
     try:
         status = path.stat()
     except OSError:

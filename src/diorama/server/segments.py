@@ -47,8 +47,9 @@ def list_segments(job_id: str, context: Shared) -> Any:
     result = (job.results or {}).get("enhanced")
     if result is None:
         raise JobNotFoundError("This job has no segments yet.", hint="They are found in step 'enhanced'.")
+    folder = context.data.job(job_id)
     try:
-        found = json.loads((context.data.job(job_id).outputs / result["folder"] / "outlines.json").read_bytes())
+        found = json.loads(folder.pulled(folder.outputs / result["folder"] / "outlines.json").read_bytes())
     except OSError:
         raise JobNotFoundError("The segments' outlines are gone.", hint=_AGAIN) from None
     return found | {"edits": len(_edits(job, result))}
@@ -152,7 +153,10 @@ def _found(context: Context, job: Job, result: dict[str, Any]) -> tuple[Segments
     from diorama.advice import keys_of, without
     from diorama.segment.advised import follow
 
-    checkpoints = bundle.Checkpoints(context.data.job(job.id).stages)
+    folder = context.data.job(job.id)
+    checkpoints = bundle.Checkpoints(folder.stages)
+    for stage in ("segments", "points", "advice"):
+        folder.pull(folder.stages / f"{stage}-{result['keys'][stage]}")
     segments, points, advice = (
         checkpoints.load(stage, result["keys"][stage]) for stage in ("segments", "points", "advice")
     )
