@@ -19,9 +19,10 @@ from PIL import Image
 import bad_inputs
 from diorama import Scene, pipeline
 from diorama.errors import PhotoError, StorageError
-from diorama.jobs import outputs, work
+from diorama.jobs import outputs, reporting, work
+from diorama.jobs.reporting import Reporter
 from diorama.jobs.store import Store, claim_of
-from diorama.jobs.work import Outcome, Reporter, Task
+from diorama.jobs.work import Outcome, Task
 from diorama.settings import Settings
 from diorama.types import Step
 from workplace import QUICK, Workplace
@@ -197,7 +198,7 @@ def test_progress_only_grows_and_names_every_stage(place: Workplace, monkeypatch
     fractions = [progress["fraction"] for progress in written]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1
-    assert list(dict.fromkeys(progress["stage"] for progress in written)) == list(work.stage_labels("original"))
+    assert list(dict.fromkeys(progress["stage"] for progress in written)) == list(reporting.stage_labels("original"))
     for progress in written:
         states = [stage["state"] for stage in progress["stages"]]
         assert states == sorted(states, key=["done", "running", "pending"].index)
@@ -219,15 +220,15 @@ def test_the_time_left_follows_what_is_usual_then_what_is_seen(
     def left() -> float:
         return float(place.store.get(job_id).progress["ends"]) - now[0]
 
-    usual = sum(work.TYPICAL_SECONDS[name] for name in work.stage_labels("original"))
+    usual = sum(reporting.TYPICAL_SECONDS[name] for name in reporting.stage_labels("original"))
     tell("photo", 0.0, "Reading the photo")
     assert left() == pytest.approx(usual)
     # Everything takes twice as long as usual: the more of it is seen, the more that is believed.
     for stage in ("photo", "depth", "points"):
         tell(stage, 0.0, "")
-        now[0] += 2 * work.TYPICAL_SECONDS[stage]
+        now[0] += 2 * reporting.TYPICAL_SECONDS[stage]
         tell(stage, 1.0, "")
-    rest = work.TYPICAL_SECONDS["mesh"] + work.TYPICAL_SECONDS["files"]
+    rest = reporting.TYPICAL_SECONDS["mesh"] + reporting.TYPICAL_SECONDS["files"]
     assert rest < left() < 2 * rest
 
 

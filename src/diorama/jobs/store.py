@@ -57,7 +57,7 @@ class Job(Base):
     heartbeat: Mapped[float | None] = mapped_column(default=None)
     run: Mapped[int] = mapped_column(default=0)  # counts claims
     deaths: Mapped[int] = mapped_column(default=0)  # workers that died on it since it was asked for
-    progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `work.Reporter` writes it
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `reporting.Reporter` writes it
     results: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by step: the last
     edits: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # by segmentation's key
     corrections: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # strokes, as JSON

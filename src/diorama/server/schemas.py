@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
-from diorama.jobs import work
+from diorama.jobs import reporting
 from diorama.jobs.store import FINISHED, Job, Store
 from diorama.pipeline import STEPS
 from diorama.segment.describe import LONGEST_NAME
@@ -336,7 +336,7 @@ def is_current(results: dict[str, Any], step: Step) -> bool:
 def _pending_stages(job: Job) -> list[StageOut]:
     return [
         StageOut(name=name, label=label, state="pending", seconds=None, reused=False)
-        for name, label in work.stage_labels(cast("Step", job.step), corrected=bool(job.corrections)).items()
+        for name, label in reporting.stage_labels(cast("Step", job.step), corrected=bool(job.corrections)).items()
     ]
 
 
