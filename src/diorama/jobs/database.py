@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import inspect, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -24,6 +25,32 @@ def prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.close()
+
+
+_ADDED = {"results": "JSON", "edits": "JSON", "corrections": "JSON", '"user"': "VARCHAR DEFAULT '' NOT NULL"}
+"""Columns of the table `jobs` that older versions lack."""
+
+
+def bring_up_to_date(engine: Engine) -> None:
+    """Add the columns that an older version's table lacks; it had one result a job, of step "original"."""
+    for column, kind in _ADDED.items():
+        name, columns = column.strip('"'), _columns(engine)
+        if name in columns:
+            continue
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {column} {kind}"))
+                if name == "results" and "result" in columns:
+                    connection.execute(
+                        text("UPDATE jobs SET results = json_object('original', json(result)) WHERE result NOT NULL")
+                    )
+        except SQLAlchemyError:
+            if name not in _columns(engine):  # else another process was faster
+                raise
+
+
+def _columns(engine: Engine) -> set[str]:
+    return {column["name"] for column in inspect(engine).get_columns("jobs")}
 
 
 @contextmanager

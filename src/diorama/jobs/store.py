@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, inspect, select, text, update
+from sqlalchemy import JSON, URL, Index, String, create_engine, delete, event, func, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ColumnElement
 
 from diorama.errors import DioramaError, JobError, JobNotFoundError, QueueFullError, WorkerDiedError
-from diorama.jobs.database import BUSY_SECONDS, prepare_sqlite, translated
+from diorama.jobs.database import BUSY_SECONDS, bring_up_to_date, prepare_sqlite, translated
 
 FINISHED = ("waiting", "done", "failed")
 """States in which nothing is being made."""
@@ -45,6 +44,7 @@ class Job(Base):
     id: Mapped[str] = mapped_column(String(22), primary_key=True)
     name: Mapped[str]  # the photo's, as the user knows it
     upload: Mapped[str]  # the file's name in the job's folder
+    user: Mapped[str] = mapped_column(default="", server_default="")  # whose it is; empty: a server without users
     created: Mapped[float]  # seconds since 1970, UTC, like all times here
     updated: Mapped[float]
     revision: Mapped[int] = mapped_column(default=0)  # counts changes, for those who watch
@@ -110,29 +110,7 @@ class Store:
             for index in table.indexes:
                 connection.execute(CreateIndex(index, if_not_exists=True))
         with translated(self._engine):
-            self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Bring the table of an older version up to date: it had one result a job, of step "original"."""
-        for name in ("results", "edits", "corrections"):
-            columns = self._columns()
-            if name in columns:
-                continue
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(text(f"ALTER TABLE jobs ADD COLUMN {name} JSON"))
-                    if name == "results" and "result" in columns:
-                        connection.execute(
-                            text(
-                                "UPDATE jobs SET results = json_object('original', json(result)) WHERE result NOT NULL"
-                            )
-                        )
-            except SQLAlchemyError:
-                if name not in self._columns():  # else another process was faster
-                    raise
-
-    def _columns(self) -> set[str]:
-        return {column["name"] for column in inspect(self._engine).get_columns(Job.__tablename__)}
+            bring_up_to_date(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -145,14 +123,15 @@ class Store:
 
     # ---- what a user does ------------------------------------------------------------------------------------
 
-    def add(self, job_id: str, name: str, upload: str, settings: dict[str, Any], *, limit: int) -> Job:
-        """Queue a new job.
+    def add(self, job_id: str, name: str, upload: str, settings: dict[str, Any], *, limit: int, user: str = "") -> Job:
+        """Queue a new job of `user`.
 
         Raises:
             QueueFullError: `limit` jobs wait already.
         """
         now = time.time()
-        job = Job(id=job_id, name=name, upload=upload, created=now, updated=now, queued_at=now, settings=settings)
+        times = {"created": now, "updated": now, "queued_at": now}
+        job = Job(id=job_id, name=name, upload=upload, user=user, settings=settings, **times)
         with self._session() as session:
             session.add(job)
             session.flush()  # takes the write lock, so that the count below is the truth
@@ -174,13 +153,20 @@ class Store:
         with self._session() as session:
             job = session.get(Job, job_id)
         if job is None:
-            raise JobNotFoundError("There is no job of that address.", hint="It may have been deleted: upload again.")
+            raise _not_found()
         return job
 
-    def newest(self, limit: int) -> Sequence[Job]:
-        """The newest jobs first."""
+    def check_user(self, job_id: str, user: str) -> None:
+        """Raise JobNotFoundError where there is no such job or it is another user's: who asks can't tell which."""
         with self._session() as session:
-            return session.scalars(select(Job).order_by(Job.created.desc()).limit(limit)).all()
+            if session.scalar(select(Job.user).where(Job.id == job_id)) != user:
+                raise _not_found()
+
+    def newest(self, limit: int, user: str | None = None) -> Sequence[Job]:
+        """The newest jobs first: a user's, or everybody's where that is None."""
+        asked = select(Job) if user is None else select(Job).where(Job.user == user)
+        with self._session() as session:
+            return session.scalars(asked.order_by(Job.created.desc()).limit(limit)).all()
 
     def revision(self, job_id: str) -> int | None:
         """The number of changes so far; None where there is no such job. Cheap, for those who watch."""
@@ -385,6 +371,10 @@ class Store:
     def _session(self) -> Iterator[Session]:
         with translated(self._engine), Session(self._engine, expire_on_commit=False) as session:
             yield session
+
+
+def _not_found() -> JobNotFoundError:
+    return JobNotFoundError("There is no job of that address.", hint="It may have been deleted: upload again.")
 
 
 def claim_of(job: Job) -> Claim:

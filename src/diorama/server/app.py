@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from diorama import __version__
 from diorama.errors import DioramaError
@@ -16,9 +16,10 @@ from diorama.jobs.files import DataFolder, data_folder, shared_store
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
 from diorama.server import advice, corrections, openapi, pages, phone, problems, products, routes, security, segments
-from diorama.server.context import MAX_QUEUED, Context
+from diorama.server.context import MAX_QUEUED, Context, own_job
 from diorama.server.fetching import Fetcher
 from diorama.server.lan import Lan
+from diorama.server.users import Users, from_environment, hosts_from_environment
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def create_app(
     fetch: bool = True,
     max_queued: int = MAX_QUEUED,
     lan: Lan | None = None,
+    users: Users | None = None,
 ) -> FastAPI:
     """Make the app.
 
@@ -48,17 +50,22 @@ def create_app(
         fetch: whether better weights are fetched in the background (never when offline).
         max_queued: how many jobs may wait; more are refused with 429.
         lan: how others in the network reach it; they and everyone else need its token then.
+        users: who is let in; those of the environment where None, and everybody where it names nobody.
 
     Raises:
         StorageError: the data folder can't be used.
+        ServerError: the environment's users can't be.
     """
+    admitted = from_environment() if users is None else users
+    if lan is not None:
+        admitted = admitted.with_sole(lan.token)
     folder = DataFolder((data or data_folder()).expanduser().absolute(), shared_store())
     folder.create()
     store = Store(folder.database)
     store.create_tables()
     runner = Runner(store, folder, slots=slots)
     runner.products.create_table()
-    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan)
+    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan, users=admitted)
     app = FastAPI(
         title="Diorama",
         summary="From a photo to a 3D scene",
@@ -74,15 +81,13 @@ def create_app(
     app.state.context = context
     problems.install(app)
     openapi.install(app)
-    app.include_router(routes.api)
-    app.include_router(segments.api)
-    app.include_router(advice.api)
-    app.include_router(corrections.api)
-    app.include_router(products.api)
+    # Of whatever job a route is about: nobody reaches another's.
+    own = [Depends(own_job)]
+    for router in (routes.api, segments.api, advice.api, corrections.api, products.api, phone.api):
+        app.include_router(router, dependencies=own)
     app.include_router(routes.health)
-    app.include_router(phone.api)
     pages.install(app)
-    app.add_middleware(security.Guard, hosts=tuple(hosts), token=lan.token if lan else None)
+    app.add_middleware(security.Guard, hosts=(*hosts, *hosts_from_environment()), users=admitted, probes=lan is None)
     return app
 
 

@@ -17,6 +17,8 @@ from diorama.server.lan import Lan
 from diorama.server.limits import Received
 from diorama.server.previews import Previews
 from diorama.server.schemas import JobOut, job_out
+from diorama.server.security import user_of
+from diorama.server.users import Users
 from diorama.settings import Settings
 
 PREFIX = "/api/v1"
@@ -34,6 +36,7 @@ class Context:
     fetcher: Fetcher
     max_queued: int = MAX_QUEUED
     lan: Lan | None = None
+    users: Users = field(default_factory=Users)
     closing: bool = field(default=False)
     previews: Previews = field(default_factory=Previews)
 
@@ -46,6 +49,10 @@ class Context:
         """The job as the API shows it."""
         return job_out(self.store, job, f"{PREFIX}/jobs")
 
+    def jobs_of(self, user: str, limit: int) -> list[JobOut]:
+        """A user's newest jobs; where nobody needs a token, all there are."""
+        return [self.view(job) for job in self.store.newest(limit, user if self.users else None)]
+
     def refuse_overflow(self) -> None:
         """Say so before a photo is sent that would be refused.
 
@@ -54,8 +61,8 @@ class Context:
         """
         self.store.refuse_overflow(self.max_queued)
 
-    def add(self, received: Received, name: str) -> Job:
-        """Make a job of an upload.
+    def add(self, received: Received, name: str, user: str) -> Job:
+        """Make a job of an upload, for a user.
 
         Raises:
             SettingsError: its settings can't be used.
@@ -66,7 +73,7 @@ class Context:
         try:
             settings = web_settings(Settings(), received.settings)
             self.data.adopt(job_id, received.path, file)
-            job = self.store.add(job_id, name, file, settings.model_dump(mode="json"), limit=self.max_queued)
+            job = self.store.add(job_id, name, file, settings.model_dump(mode="json"), limit=self.max_queued, user=user)
         except BaseException:
             received.path.unlink(missing_ok=True)
             self.data.remove(job_id)
@@ -90,6 +97,17 @@ def context_of(request: Request) -> Context:
     """The app's context, for `fastapi.Depends`."""
     context: Context = request.app.state.context
     return context
+
+
+def own_job(request: Request) -> None:
+    """Refuse what is asked of another user's job, in the words in which a job that isn't there is refused.
+
+    Raises:
+        JobNotFoundError: the address names a job which is not the user's.
+    """
+    context, job_id = context_of(request), request.path_params.get("job_id")
+    if context.users and job_id is not None:
+        context.store.check_user(job_id, user_of(request))
 
 
 def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:

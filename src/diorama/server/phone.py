@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from diorama.errors import JobNotFoundError
 from diorama.server import lan, problems
 from diorama.server.context import PREFIX, Context, context_of
+from diorama.server.security import user_of
+from diorama.server.users import SOLE
 
 api = APIRouter(prefix=PREFIX)
 
@@ -48,12 +50,13 @@ def get_lan(context: Shared) -> LanOut:
     summary="A QR code that opens a page on a phone",
 )
 def get_qr(
+    request: Request,
     context: Shared,
     path: Annotated[
         str, Query(description="Of the page.", examples=["/jobs/mB9cX0hUqk2fJwzS1r7d3g"], max_length=200, pattern="^/")
     ] = "/",
 ) -> Response:
     """The page's address with the token in it: whoever sees the picture may use the server."""
-    if context.lan is None:
+    if context.lan is None or user_of(request) != SOLE:  # the token in it is that user's
         raise JobNotFoundError("This server is open to its own machine alone.", hint="Start it with --lan.")
     return Response(lan.qr_svg(context.lan.link(path)), media_type="image/svg+xml")

@@ -31,6 +31,7 @@ from diorama.server.schemas import (
     RerunIn,
     ValidateIn,
 )
+from diorama.server.security import user_of
 from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ async def create_job(
     except ClientDisconnect:
         return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is there to read it
     received = replace(received, name=name or received.name, settings=changes | received.settings)
-    job = await asyncio.to_thread(_admit, context, received)
+    job = await asyncio.to_thread(_admit, context, received, user_of(request))
     response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
     return await asyncio.to_thread(context.view, job)
 
@@ -126,7 +127,7 @@ def _copy_example(name: str, path: Path) -> Received:
     return Received(path, source.name, {})
 
 
-def _admit(context: Context, received: Received) -> Job:
+def _admit(context: Context, received: Received, user: str) -> Job:
     from diorama import photo
 
     name = photo.clean_name(received.name)
@@ -135,13 +136,17 @@ def _admit(context: Context, received: Received) -> Job:
     except BaseException:
         received.path.unlink(missing_ok=True)
         raise
-    return context.add(received, name)
+    return context.add(received, name, user)
 
 
 @api.get("/jobs", response_model=JobsOut, responses=problems.documented(422), tags=["jobs"], summary="Earlier jobs")
-def list_jobs(context: Shared, limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50) -> Any:
-    """Jobs, newest first."""
-    return JobsOut(jobs=[context.view(job) for job in context.store.newest(limit)])
+def list_jobs(
+    request: Request,
+    context: Shared,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 50,
+) -> Any:
+    """One's own jobs, newest first."""
+    return JobsOut(jobs=context.jobs_of(user_of(request), limit))
 
 
 @api.get(

@@ -4,23 +4,25 @@ The app serves one person on one machine, yet every web page in that person's br
 only known names in ``Host`` (a hostile page can point its own name at 127.0.0.1), writes only from our own pages, no
 CORS, and answers that no other site can embed or run.
 
-Where it is open to the network (`serve --lan`), nothing is answered without a token: once in an address's query, which
-is exchanged for a cookie, or in `Authorization: Bearer` for programs.
+Where it has users (`server.users`; always, where others reach it), nothing is answered without a token: typed into the
+page that asks for it or once in an address's query, which are exchanged for a cookie, or in `Authorization: Bearer` for
+programs. Only probes of a service's health are let through.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from diorama.server import problems
+from diorama.server.users import SOLE, Users
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -41,18 +43,43 @@ HEADERS = {
 COOKIE = "__Host-diorama"
 """The prefix has browsers insist on HTTPS, this host alone and the whole site."""
 
-_STRANGER = "This Diorama lets in who has its link."
-_STRANGER_HINT = "Scan the QR code in the terminal where it was started, or open the link that stands there."
+PLAIN_COOKIE = "diorama"
+"""Where the page came by plain HTTP, by which browsers don't keep the other one."""
+
+LOGIN = "/login"
+LOGIN_BYTES = 4096
+"""More than a form with a token takes."""
+
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Asked by those who restart or leave out a service that isn't well; they say nothing about anybody's jobs."""
+
+_STRANGER = "This Diorama lets in who has a token."
+_STRANGER_HINT = (
+    "Scan the QR code in the terminal where it was started or open the link that stands there, or type your token here."
+)
+_LOGIN_PAGE = f"""<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">
+<title>Diorama</title><h1>Diorama</h1><p>{_STRANGER} {_STRANGER_HINT}</p>
+<form method="post" action="{LOGIN}"><p><label>Token <input type="password" name="token" required
+autocomplete="current-password"></label> <button>Go in</button></p></form></html>"""
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class Guard:
-    """ASGI middleware: the host allow-list, the same-origin check on writes, and the headers of every answer."""
+    """ASGI middleware: the host allow-list, the same-origin check on writes, who asks, and the headers of every answer.
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = (), token: str | None = None) -> None:
+    Args:
+        hosts: names that are answered, besides those of the loopback.
+        users: who is let in; everybody where there are none.
+        probes: whether `PROBES` are answered without a token.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Iterable[str] = (), users: Users | None = None, *, probes: bool = True
+    ) -> None:
         self.app = app
-        self.token = token
+        self.users = users or Users()
+        self.open = PROBES if probes else frozenset()
         self.hosts = {name.lower() for name in (*LOOPBACK, *hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,8 +107,9 @@ class Guard:
 
         refusal = self._refuse_host(headers) or self._refuse_origin(scope["method"], headers)
         app: ASGIApp = self.app if refusal is None else problems.response(refusal)
-        if refusal is None and self.token is not None:
-            app = self._admit(scope, headers, self.token) or self.app
+        if refusal is None and self.users and scope["path"] not in self.open:
+            app = await self._admit(scope, headers, receive_and_note) or self.app
+        scope.setdefault("state", {}).setdefault("user", SOLE)
         await app(scope, receive_and_note, send_with_headers)
 
     def _refuse_host(self, headers: Headers) -> problems.Problem | None:
@@ -96,25 +124,24 @@ class Guard:
             f"Use one of {', '.join(sorted(self.hosts))}.",
         )
 
-    def _admit(self, scope: Scope, headers: Headers, token: str) -> Response | None:
-        """None for who has the token; else the answer: a cookie for the token in the address, or a refusal."""
+    async def _admit(self, scope: Scope, headers: Headers, receive: Receive) -> Response | None:
+        """None for who has a token; else the answer: a cookie for one that was shown, or a refusal."""
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         shown = [value for name, value in pairs if name == "token"]
-        if shown and scope["method"] in SAFE_METHODS and _same(shown[0], token):
+        if shown and scope["method"] in SAFE_METHODS and self.users.who(shown[0]) is not None:
             # Out of the address, so that it stays in no history; one slash, or it could be another host.
             rest = urlencode([pair for pair in pairs if pair[0] != "token"])
-            answer: Response = RedirectResponse(f"/{quote(scope['path'].lstrip('/'))}{'?' if rest else ''}{rest}", 303)
-            answer.set_cookie(COOKIE, token, secure=True, httponly=True, samesite="strict", path="/")
-            return answer
-        kind, _, bearer = headers.get("authorization", "").partition(" ")
-        if _same(_cookie(headers), token) or (kind.lower() == "bearer" and _same(bearer.strip(), token)):
-            return None
-        if "text/html" in headers.get("accept", ""):
-            answer = HTMLResponse(f"<!doctype html><title>Diorama</title><p>{_STRANGER} {_STRANGER_HINT}</p>", 401)
-        else:
-            answer = problems.response(problems.problem(401, "no-token", _STRANGER, _STRANGER_HINT))
-        answer.headers["WWW-Authenticate"] = "Bearer"
-        return answer
+            return _let_in(shown[0], f"/{quote(scope['path'].lstrip('/'))}{'?' if rest else ''}{rest}", scope, headers)
+        if scope["path"] == LOGIN and scope["method"] == "POST":
+            typed = await _typed(Request(scope, receive))
+            if self.users.who(typed) is not None:
+                return _let_in(typed, "/", scope, headers)
+            return _refusal(headers)
+        user = self.users.who(_given(scope, headers))
+        if user is None:
+            return _refusal(headers)
+        scope.setdefault("state", {})["user"] = user
+        return None
 
     def _refuse_origin(self, method: str, headers: Headers) -> problems.Problem | None:
         """Refuse writes that another site's page sends. Programs send neither header: they act for themselves."""
@@ -132,14 +159,54 @@ class Guard:
         )
 
 
-def _same(given: str, wanted: str) -> bool:
-    """In a time that doesn't tell how much of it was right."""
-    return secrets.compare_digest(given.encode("utf-8", "replace"), wanted.encode())
+def user_of(request: Request) -> str:
+    """The name of the user who asks."""
+    return str(getattr(request.state, "user", SOLE))
 
 
-def _cookie(headers: Headers) -> str:
+def _given(scope: Scope, headers: Headers) -> str:
+    """The token that comes with a request; empty where there is none."""
+    kind, _, bearer = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return bearer.strip()
     try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookies = SimpleCookie(headers.get("cookie", ""))
     except CookieError:
         return ""
+    found = cookies.get(COOKIE) or (cookies.get(PLAIN_COOKIE) if not _encrypted(scope, headers) else None)
     return found.value if found else ""
+
+
+def _encrypted(scope: Scope, headers: Headers) -> bool:
+    """Whether the browser speaks HTTPS. A proxy's word is enough: who forges it only loses his own cookie."""
+    return scope["scheme"] == "https" or headers.get("x-forwarded-proto", "").lower() == "https"
+
+
+def _let_in(token: str, location: str, scope: Scope, headers: Headers) -> Response:
+    answer = RedirectResponse(location, 303)
+    secure = _encrypted(scope, headers)
+    name = COOKIE if secure else PLAIN_COOKIE
+    answer.set_cookie(name, token, secure=secure, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+def _refusal(headers: Headers) -> Response:
+    if "text/html" in headers.get("accept", ""):
+        answer: Response = HTMLResponse(_LOGIN_PAGE, 401)
+        answer.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"].replace(
+            "form-action 'none'", "form-action 'self'"
+        )
+    else:
+        answer = problems.response(problems.problem(401, "no-token", _STRANGER, _STRANGER_HINT))
+    answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
+
+
+async def _typed(request: Request) -> str:
+    """The token of a login form."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LOGIN_BYTES:
+            return ""
+    return dict(parse_qsl(body.decode("utf-8", "replace"))).get("token", "").strip()

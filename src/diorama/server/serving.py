@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import secrets
+import os
 import signal
 import socket
 import sys
@@ -23,10 +23,12 @@ from diorama.errors import ServerError
 from diorama.jobs.files import data_folder
 from diorama.server.app import create_app
 from diorama.server.lan import Lan, addresses, certificate, fingerprint, names, qr_text
+from diorama.server.users import HOW, from_environment, new_token
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 EVERY_ADDRESS = "0.0.0.0"
+EVERYWHERE = (EVERY_ADDRESS, "::")
 
 GOODBYE_SECONDS = 1
 """How long answers that are being sent may still take when the server ends."""
@@ -63,33 +65,40 @@ def serve(
     """Serve the web app until Ctrl-C or SIGTERM.
 
     Args:
-        host: a loopback address or name; with `lan`, one of the machine's addresses, or the default for all of them.
+        host: a loopback address or name; where there are tokens, any address of the machine, or 0.0.0.0 for all of
+            them; with `lan`, one of its addresses, or the default for all of them.
         port: 0 takes a free one.
         data: the folder of the jobs; `DIORAMA_DATA` or the platform's folder where None.
         slots: how many jobs are worked on at once; half the cores where None.
         fetch: whether better weights are fetched in the background (never when offline).
         open_browser: open the page in the user's browser.
-        lan: open to the network: HTTPS with a certificate of its own, and nobody is let in without the token that is
-            made for this start and stands in the link that is told, and in its QR code.
+        lan: open to the network: HTTPS with a certificate of its own, and nobody is let in without a token. One that
+            is made for this start stands in the link that is told, and in its QR code.
         say: told the address in a sentence once the server listens; prints where None.
 
     Raises:
-        ServerError: the port is taken, the address isn't this machine's own, or the extra `lan` isn't installed.
+        ServerError: the port is taken, the address is others' to reach and there is no token, a token can't be used,
+            or the extra `lan` isn't installed.
         StorageError: the data folder can't be used.
     """
+    users = from_environment()
     folder = (data or data_folder()).expanduser().absolute()
     network = _network(host, folder) if lan else None
-    listener = _listen(EVERY_ADDRESS if network and host == DEFAULT_HOST else host, port, open_to_others=lan)
+    listener = _listen(
+        EVERY_ADDRESS if network and host == DEFAULT_HOST else host, port, open_to_others=lan or bool(users)
+    )
     try:
         address = _address(host, listener)
         how: dict[str, Any] = {}
         opened = None
         if network is not None:
             address = f"https://{_bracketed(network.hosts[0])}:{listener.getsockname()[1]}"
-            opened = Lan(address, secrets.token_urlsafe(32))
+            opened = Lan(address, os.environ.get("DIORAMA_TOKEN") or new_token())
             how = {"ssl_certfile": network.certificate, "ssl_keyfile": network.key}
-        hosts = [_bracketed(name) for name in (network.names if network else [host])]
-        app = create_app(folder, hosts=hosts, slots=slots, fetch=fetch, lan=opened)
+        known = network.names if network else _known_as(host)
+        app = create_app(
+            folder, hosts=[_bracketed(name) for name in known], slots=slots, fetch=fetch, lan=opened, users=users
+        )
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -103,6 +112,8 @@ def serve(
 
         def ready() -> None:
             said = f"Diorama is at {opened.link() if opened else address} (Ctrl-C ends it)."
+            if users and not opened:
+                said += " It asks for a token."
             if opened and network:
                 said += (
                     " Whoever has this link may use it. On a phone in the same network:\n\n"
@@ -174,7 +185,8 @@ def _listen(host: str, port: int, *, open_to_others: bool = False) -> socket.soc
     if not open_to_others and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
         raise ServerError(
             f"At {host} other machines would reach Diorama, and it would ask nobody who they are.",
-            hint="Add --lan: it asks for a token then, and speaks HTTPS. Or use --host 127.0.0.1.",
+            hint="Set DIORAMA_TOKEN to a secret, which it asks for then. "
+            f"{HOW} Or add --lan: it makes a token and speaks HTTPS. Or use --host 127.0.0.1.",
         )
     listener = socket.socket(family, kind, protocol)
     try:
@@ -203,6 +215,15 @@ def _not_bound(host: str, port: int, error: OSError) -> ServerError:
     return ServerError(
         f"The server can't listen at {host}:{port}: {error.strerror}.", hint="Choose another --host or --port."
     )
+
+
+def _known_as(host: str) -> list[str]:
+    """By which names a server that listens at `host` is asked for."""
+    if host not in EVERYWHERE:
+        return [host]
+    with suppress(ServerError):  # in no network: then by those of the loopback alone
+        return names(addresses())
+    return []
 
 
 def _bracketed(host: str) -> str:
