@@ -1,4 +1,4 @@
-"""Build hook: puts what the web page takes from npm (three.js, Swagger UI) into the package, the viewer as one file.
+"""Build hook: puts what the web page takes from npm (three.js) into the package, the viewer as one file.
 
 It runs for wheels, source archives and editable installs alike. `npm ci --ignore-scripts` works in a temporary folder,
 so nothing but `src/diorama/server/static/vendor/` is written, and that only when it differs from `package-lock.json` or
@@ -37,13 +37,6 @@ FILES = {
         "examples/jsm/loaders/PLYLoader.js",
         "examples/jsm/utils/BufferGeometryUtils.js",
         "examples/jsm/utils/SkeletonUtils.js",
-    ),
-    "swagger-ui-dist": (
-        "LICENSE",
-        "NOTICE",
-        "swagger-ui-bundle.js",
-        "swagger-ui-bundle.js.LICENSE.txt",
-        "swagger-ui.css",
     ),
 }
 """What is taken from each npm package; the folders stay as they are there."""
@@ -122,7 +115,7 @@ class NpmHook(BuildHookInterface[Any]):
             self._stop("npm could not be run", str(error))
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
-            self._stop("npm could not fetch three.js and Swagger UI for the web page", "\n".join(said[-15:]))
+            self._stop("npm could not fetch three.js for the web page", "\n".join(said[-15:]))
         return folder / "node_modules"
 
     def _bundle(self, root: Path, packages: Path, vendor: Path, work: Path) -> None:

@@ -18,7 +18,7 @@ author = "The Diorama contributors"
 copyright = "The Diorama contributors, MIT licence"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated", "keyboard"]
 exclude_patterns = ["extensions", "**/.ipynb_checkpoints"]
 source_suffix = {".md": "markdown"}
 

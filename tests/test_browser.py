@@ -620,7 +620,38 @@ def test_the_chosen_theme_stays(address: str, browser: Browser) -> None:
         assert page.evaluate(background) == light
 
 
-def test_the_apis_documentation_needs_no_other_host(address: str, browser: Browser) -> None:
-    with watched(browser, address) as (page, _):
+def test_the_apis_reference_is_complete_and_each_request_can_be_tried(address: str, browser: Browser) -> None:
+    with watched(browser, address, viewport={"width": 600, "height": 900}) as (page, watch):
+        watch.allowed.append("404 (Not Found)")
         page.goto("/docs")
-        page.get_by_text("/api/v1/jobs", exact=True).first.wait_for()
+        page.locator("main[data-ready]").wait_for()
+        described = page.request.get("/openapi.json").json()
+        routes = [route for methods in described["paths"].values() for route in methods.values()]
+        assert page.locator(".docs-request").count() == len(routes)
+        assert page.locator(".docs-record").count() == len(described["components"]["schemas"])
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        page.locator("#get_job form").wait_for()
+        assert page.locator(".docs-try form").count() == len(routes)
+        assert not scrolls_sideways(page)
+        accessibility.check(page, "the API's reference, all of it open")
+        assert page.locator("#get_job .docs-answers", has_text="waiting").count(), "an example of the answer"
+
+        one = page.locator("#get_job")
+        one.get_by_label("job_id", exact=True).fill("mB9cX0hUqk2fJwzS1r7d3g")
+        assert f"curl '{address}/api/v1/jobs/mB9cX0hUqk2fJwzS1r7d3g'" in one.locator(".docs-try pre").first.inner_text()
+        one.get_by_role("button", name="Send").click()
+        one.locator(".docs-status", has_text="404").wait_for()
+        assert "hint" in one.locator(".docs-answer pre").inner_text()
+        one.get_by_label("job_id", exact=True).fill("")
+        one.get_by_role("button", name="Send").click()
+        one.get_by_text("'job_id' is required.").wait_for()
+
+        thumbnail = page.locator("#get_example_thumbnail")
+        thumbnail.get_by_label("name", exact=True).fill("coffee")
+        thumbnail.get_by_role("button", name="Send").click()
+        thumbnail.get_by_alt_text("The picture that was answered").wait_for()
+        link = thumbnail.locator('a[href^="blob:"]')
+        assert link.get_attribute("download") == "thumbnail"
+
+        page.goto("/docs#record-Problem")
+        page.locator("#record-Problem[open]").wait_for()

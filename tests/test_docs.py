@@ -24,6 +24,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import accessibility
 import browsing
 import openai_server
 import tools
@@ -158,6 +159,30 @@ def test_every_link_within_the_site_leads_somewhere(built: dict[Path, _Parts]) -
             target = os.path.normpath(page.parent / path if path else page)
             assert target in by_path or Path(target).exists(), (page.name, link)
             assert not anchor or target not in by_path or anchor in by_path[target].ids, (page.name, link)
+
+
+EACH_KIND = (
+    "index", "gallery", "films", "how-to/http-api", "reference/settings", "reference/errors", "models/depth-v1", "search",
+)  # fmt: skip
+"""Pages that have, together, every kind of thing that pages have."""
+
+
+@pytest.mark.browser
+@pytest.mark.needs("chromium")
+def test_axe_finds_nothing_serious(site: Path) -> None:
+    with browsing.chromium() as browser:
+        for scheme, names in (("light", EACH_KIND), ("dark", EACH_KIND[2:4])):
+            page = browser.new_page(color_scheme=scheme)
+            for name in names:
+                page.goto((site / f"{name}.html").as_uri())
+                accessibility.check(page, f"{name}, {scheme}")
+
+
+def test_code_scrolls_by_keys_and_pictures_have_words_on_every_page(site: Path) -> None:
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<pre>" not in text, page.name
+        assert not [tag for tag in re.findall(r"<img[^>]*>", text) if "alt=" not in tag], page.name
 
 
 def test_the_reference_is_whole(site: Path) -> None:
