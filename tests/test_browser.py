@@ -283,6 +283,7 @@ def test_progress_moves_through_named_stages_and_outlives_a_reload(
         page.add_init_script(LOG_STAGES)
         upload(page, large)
         page.locator(".making").wait_for()
+        accessibility.check(page, "a photo that is worked on")
         page.reload()
         wait_for_scene(page)
         seen: list[tuple[str, int, str]] = page.evaluate("JSON.parse(sessionStorage.getItem('seen'))")
@@ -311,6 +312,7 @@ def test_a_text_file_named_jpg_shows_the_sentence(address: str, browser: Browser
         alert = page.get_by_role("alert")
         alert.wait_for()
         assert "text.jpg" in alert.inner_text()
+        accessibility.check(page, "a file that was refused")
         assert "JPEG" in alert.inner_text()  # what to do instead
         assert page.url == f"{address}/"
         assert page.get_by_role("button", name="Choose File").is_enabled()
@@ -380,6 +382,7 @@ def test_the_depth_is_painted_undone_and_kept(address: str, browser: Browser, co
         page.get_by_role("button", name="Farther", exact=True).click()
         paint(0.1, 0.2)
         page.locator('.brush[data-count="2"]').wait_for()
+        accessibility.check(page, "strokes on the depth map")
         page.get_by_role("button", name="Undo", exact=True).click()
         page.locator('.brush[data-count="1"]').wait_for()
         wait_for_scene(page)
@@ -509,6 +512,7 @@ def test_without_webgl_a_picture_and_a_sentence(address: str, browser: Browser, 
         page.goto(scene)
         page.locator('.viewer[data-state="no-webgl"]').wait_for()
         assert "WebGL" in page.locator(".viewer-message").inner_text()
+        accessibility.check(page, "step 2 without WebGL")
         assert (
             page.locator(".viewer-thumbnail").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
         )
@@ -562,6 +566,7 @@ def test_an_example_is_tried_deleted_and_brought_back(address: str, browser: Bro
         watch.allowed.append("404 (Not Found)")
         page.goto(path)
         page.get_by_role("heading", name="Nothing here").wait_for()
+        accessibility.check(page, "a job that isn't there")
         page.get_by_role("link", name="To the start page").click()
         page.get_by_role("heading", level=1).wait_for()
         assert current_step(page) == "upload"
@@ -618,6 +623,34 @@ def test_the_chosen_theme_stays(address: str, browser: Browser) -> None:
         page.reload()
         page.get_by_role("button", name="Use the light theme").click()
         assert page.evaluate(background) == light
+
+
+LAN = {"address": "https://192.168.1.5:5000"}
+CODE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h9v9H0z"/></svg>'
+
+
+def test_the_qr_code_is_shown_where_phones_reach_the_server(address: str, browser: Browser) -> None:
+    with watched(browser, address) as (page, _):
+        page.route("**/api/v1/lan", lambda route: route.fulfill(json=LAN))
+        page.route("**/api/v1/lan/qr.svg**", lambda route: route.fulfill(body=CODE, content_type="image/svg+xml"))
+        page.goto("/")
+        page.get_by_role("button", name="On a phone").click()
+        dialog = page.get_by_role("dialog", name="Open this page on a phone")
+        dialog.get_by_alt_text("QR code of this page's address").wait_for()
+        accessibility.check(page, "the QR code")
+        dialog.get_by_role("button", name="Close").click()
+        assert not dialog.is_visible()
+
+
+def test_a_server_that_went_away_is_said(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address) as (page, watch):
+        watch.allowed.append("ERR_FAILED")
+        page.route("**/api/v1/**", lambda route: route.abort())
+        page.goto(scene)
+        page.get_by_text("The server can't be reached.").first.wait_for()
+        accessibility.check(page, "without the server")
+        page.unroute("**/api/v1/**")
+        wait_for_scene(page)  # by itself
 
 
 def test_the_apis_reference_is_complete_and_each_request_can_be_tried(address: str, browser: Browser) -> None:

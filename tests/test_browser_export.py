@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import accessibility
 import browsing
 from browsing import watched
 from workplace import QUICK, quick_photo
@@ -82,5 +83,6 @@ def test_a_film_is_made_and_plays_in_its_place(browser: Browser, tmp_path: Path)
         film = panel.locator('li[data-product="webm"][data-state="done"] video')
         film.wait_for(timeout=browsing.READY_MS)
         page.wait_for_function("() => document.querySelector('.export video').readyState >= 2")
+        accessibility.check(page, "a film that was made")
         assert film.evaluate("film => [film.duration, film.videoWidth > 0, film.error]") == [0.5, True, None]
         watch.check()

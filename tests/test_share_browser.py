@@ -89,6 +89,7 @@ def test_the_page_opens_from_the_disk_and_shows_the_scene(browser: Browser, fold
     page.get_by_role("button", name="More ways to look").press("Enter")
     page.get_by_role("button", name="Keys", exact=True).press("Enter")
     assert page.get_by_role("dialog", name="Keys in the 3D view").get_by_text("look around").is_visible()
+    accessibility.check(page, "a shared page's keys")
     page.keyboard.press("Escape")
     page.evaluate(HIDE)
     home = seen(page)
@@ -256,6 +257,7 @@ def test_without_webgl_or_script_there_is_the_picture(browser: Browser, folder: 
     page = context.new_page()
     page.goto((folder / "page.html").as_uri())
     page.get_by_text("can't show 3D").wait_for()
+    accessibility.check(page, "a shared page without WebGL")
     assert (
         page.get_by_role("img", name="A box").evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     )
