@@ -217,7 +217,7 @@ class FakeWorker:
         self.pid = None
         self.killed = False
 
-    def submit(self, _task: object) -> None:
+    def submit(self, *_given: object) -> None:
         raise self.problem
 
     def kill(self) -> None:

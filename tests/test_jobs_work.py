@@ -19,7 +19,7 @@ from PIL import Image
 import bad_inputs
 from diorama import Scene, pipeline
 from diorama.errors import PhotoError, StorageError
-from diorama.jobs import outputs, reporting, work
+from diorama.jobs import outputs, processes, reporting, work
 from diorama.jobs.reporting import Reporter
 from diorama.jobs.store import Store, claim_of
 from diorama.jobs.work import Outcome, Task
@@ -353,13 +353,13 @@ def test_page_pictures_are_no_larger_than_the_page(tmp_path: Path) -> None:
 
 
 def test_a_warm_worker_has_everything_loaded() -> None:
-    work.warm_up()
+    processes.warm_up()
     assert {"onnxruntime", "cv2", "numba"} <= set(sys.modules)
 
 
 def test_a_worker_ends_with_its_server() -> None:
     reading, writing = os.pipe()
-    code = "import sys; from diorama.jobs import work; work._end_with(int(sys.argv[1]))"
+    code = "import sys; from diorama.jobs import processes; processes._end_with(int(sys.argv[1]))"
     child = subprocess.Popen([sys.executable, "-c", code, str(reading)], pass_fds=[reading])
     os.close(reading)
     time.sleep(0.1)
@@ -371,5 +371,5 @@ def test_a_worker_ends_with_its_server() -> None:
 def test_only_a_spawned_worker_watches_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     ignored: list[object] = []
     monkeypatch.setattr("signal.signal", lambda *given: ignored.append(given))
-    work.start()
+    processes.start()
     assert len(ignored) == 1

@@ -1,10 +1,11 @@
 """The web app's jobs: a row in the store, a folder of files, a worker process that makes the scene.
 
-store    one row a job; every change of state is one guarded UPDATE
-files    the job's folder: the upload, the finished stages, the files of each step
-remote   the store that several machines share: what is there is whole
-work     what a worker process does with one job
+store      one row a job; every change of state is one guarded UPDATE
+files      the job's folder: the upload, the finished stages, the files of each step
+remote     the store that several machines share: what is there is whole
+work       what a worker process does with one job
 reporting  how far it is, for the person who waits
-outputs  the files of a step
-runner   the slots: claim a job, hand it to a worker process, keep what came of it
+outputs    the files of a step
+processes  a worker process
+runner     the slots: claim a job, hand it to a worker process, keep what came of it
 """

@@ -15,10 +15,11 @@ from sqlalchemy import URL
 from diorama import atomic
 from diorama.errors import DioramaError, JobError, SceneFileError, StorageError
 from diorama.jobs.files import JobFolder
+from diorama.jobs.processes import unforeseen
 from diorama.jobs.products import Products
 from diorama.jobs.reporting import REPORT_SECONDS, ClaimLostError
 from diorama.jobs.store import Claim, Store, error_record
-from diorama.jobs.work import Outcome, unforeseen
+from diorama.jobs.work import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import os
 import secrets
 import threading
 import time
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from filelock import FileLock, Timeout
 
@@ -24,6 +24,7 @@ from diorama import atomic
 from diorama.errors import JobNotFoundError, StorageError
 from diorama.jobs import making, products, work
 from diorama.jobs.files import DataFolder, safe_name
+from diorama.jobs.processes import Worker, default_slots, unforeseen
 from diorama.jobs.products import Products
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
 
@@ -44,11 +45,6 @@ STALE_SECONDS = 60.0
 """An owner that was silent this long is taken for dead, even where its lock can't be asked (another machine)."""
 
 STOP_SECONDS = 2.0
-
-
-def default_slots() -> int:
-    """Two cores a job: the network and the mesher use more than one."""
-    return max(1, (os.cpu_count() or 1) // 2)
 
 
 class Owner:
@@ -89,46 +85,6 @@ class Owner:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.lock"
-
-
-class _OneProcess(SpawnContext):
-    """Spawns like its parent and remembers the process: an executor has no public way to kill its own."""
-
-    process: SpawnProcess | None = None
-
-    def Process(self, *args: Any, **kwargs: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
-        self.process = SpawnProcess(*args, **kwargs)
-        return self.process
-
-
-class Worker:
-    """One spawned worker process."""
-
-    def __init__(self) -> None:
-        self._context = _OneProcess()
-        self._executor = ProcessPoolExecutor(1, self._context, initializer=work.start)
-        self._executor.submit(work.warm_up)
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id."""
-        return self._context.process.pid if self._context.process else None
-
-    def submit(self, task: Task) -> Future[work.Outcome]:
-        """Start a task.
-
-        Raises:
-            BrokenProcessPool: the process has died.
-        """
-        if isinstance(task, making.ProductTask):
-            return self._executor.submit(making.run, task)
-        return self._executor.submit(work.run, task)
-
-    def kill(self) -> None:
-        """End the process at once."""
-        if self._context.process is not None and self._context.process.pid is not None:
-            self._context.process.kill()
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class Slot:
@@ -206,7 +162,7 @@ class Slot:
             log.exception("job %s", claim.job_id)
             self.kill()
             with suppress(StorageError):
-                self._runner.book(claim).fail(claim, error_record(work.unforeseen(error)))
+                self._runner.book(claim).fail(claim, error_record(unforeseen(error)))
         finally:
             self.claim = None
             self._idle.set()
@@ -231,11 +187,12 @@ class Slot:
         runner.clear_away(claim)
 
     def _submit(self, task: Task) -> Future[work.Outcome]:
+        run: Callable[..., work.Outcome] = making.run if isinstance(task, making.ProductTask) else work.run
         try:
-            return self._warm().submit(task)
+            return self._warm().submit(run, task)
         except BrokenProcessPool:  # died while it was idle: not this job's doing
             self.kill()
-            return self._warm().submit(task)
+            return self._warm().submit(run, task)
 
     def _keep(self, claim: Claim, outcome: work.Outcome) -> None:
         book = self._runner.book(claim)

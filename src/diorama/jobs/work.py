@@ -1,7 +1,6 @@
 """What a worker process does: make one step of one job, telling the store how far it is.
 
-A worker is spawned (never forked), serves one slot and stays warm: imports and the depth model's session are kept from
-job to job. Photos are decoded here and nowhere else, so that a file that kills its decoder kills only a worker.
+The process itself is `processes.Worker`.
 """
 
 from __future__ import annotations
@@ -9,12 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
-import os
-import signal
-import threading
 from dataclasses import dataclass, field, replace
-from multiprocessing import connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +17,7 @@ from sqlalchemy import URL
 from diorama.errors import DioramaError
 from diorama.jobs import outputs
 from diorama.jobs.files import JobFolder
+from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
 from diorama.jobs.store import Claim, Store, error_record
 from diorama.settings import Settings
@@ -32,8 +27,6 @@ if TYPE_CHECKING:
     from diorama.types import Scene, SegmentEdit, StageReport, Step
 
 log = logging.getLogger(__name__)
-
-WARM_PIXELS = 64
 
 
 @dataclass(frozen=True)
@@ -60,32 +53,6 @@ class Outcome:
     error: dict[str, Any] | None = None
 
 
-def start() -> None:
-    """Make this process a worker: it ends with its server, and Ctrl-C is the server's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        # A killed server can't stop its workers, and a worker waiting for work would wait for ever.
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
-
-
-def warm_up() -> None:
-    """Make a scene of next to nothing: it loads the modules, the depth model and the compiled loops for the first job,
-    which would wait for them otherwise."""
-    import numpy as np
-
-    from diorama import pipeline, render
-
-    grey = np.full((WARM_PIXELS, WARM_PIXELS, 3), 128, np.uint8)
-    scene = pipeline.make(grey, Settings(processing_size=WARM_PIXELS), fetch=False)
-    render.render(scene)
-
-
 def run(task: Task) -> Outcome:
     """Make the step; every error becomes a record with a sentence and a hint."""
     store = Store(task.store)
@@ -100,19 +67,6 @@ def run(task: Task) -> Outcome:
         return Outcome(error=error_record(unforeseen(error)))
     finally:
         store.close()
-
-
-def unforeseen(error: Exception) -> DioramaError:
-    """A sentence for an error that nobody has thought of."""
-    if isinstance(error, MemoryError):
-        return DioramaError(
-            "There is not enough memory for this photo at these settings.",
-            hint="Run it again with a smaller geometry detail and texture size.",
-        )
-    return DioramaError(
-        f"Something went wrong inside Diorama ({type(error).__name__}).",
-        hint="Run the step again; if it fails again, the server's log says where, which helps in a bug report.",
-    )
 
 
 def edits_of(records: dict[str, Any]) -> dict[str, list[SegmentEdit]]:
