@@ -216,7 +216,7 @@ class Reader:
             (self.folder / target).write_text(result.stdout, encoding="utf-8")
             json.loads(result.stdout)
         for word, value in zip(words, [*words[1:], ""], strict=True):
-            assert word != "-o" or (self.folder / value).is_file(), f"{place}: {value} was not written"
+            assert word != "-o" or (self.folder / value).exists(), f"{place}: {value} was not written"
 
     def _run(self, command: list[str], place: str, **more: Any) -> None:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=120, **more)

@@ -11,6 +11,7 @@ import json
 import re
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -188,17 +189,14 @@ def weights() -> str:
 
 
 def fields(name: str) -> str:
-    """The fields of a record of `diorama.types`, with the shapes, units and frames that its source says."""
-    from diorama import types
-
-    kind = getattr(types, name)
+    """The fields of a record of `diorama.types`, or of another module that is named before a dot, with the shapes,
+    units and frames that its source says."""
+    module, _, record = name.rpartition(".")
+    kind = getattr(import_module(f"diorama.{module or 'types'}"), record)
     comments = _comments(inspect.getsource(kind))
-    rows = [(_code(field), _code(_type(kind, field)), comments.get(field, "")) for field in kind.__dataclass_fields__]
+    names = getattr(kind, "model_fields", None) or kind.__dataclass_fields__
+    rows = [(_code(field), _code(kind.__annotations__[field]), comments.get(field, "")) for field in names]
     return table(("field", "type", "meaning"), rows)
-
-
-def _type(kind: Any, field: str) -> str:
-    return str(kind.__dataclass_fields__[field].type)
 
 
 def _comments(source: str) -> dict[str, str]:

@@ -21,6 +21,7 @@
     │   ├── JobNotFoundError       no job of that id                           exit 5, HTTP 404
     │   ├── QueueFullError         too many jobs wait already                  exit 5, HTTP 429
     │   └── WorkerDiedError        the worker process died on this photo       exit 5, HTTP 500
+    ├── BatchError                 some photos of a batch can't be made        exit 8, HTTP 500
     ├── ServerError                the server can't start                      exit 6, HTTP 500
     └── InstallationError          something that Diorama needs is broken      exit 7, HTTP 500
         └── EncoderError           ffmpeg, for films, is missing or failed     exit 7, HTTP 503
@@ -166,6 +167,12 @@ class WorkerDiedError(JobError):
     """The worker process died while it worked on this photo."""
 
     http_status = 500
+
+
+class BatchError(DioramaError):
+    """A batch has ended, and some of its photos could not be made."""
+
+    exit_code = 8
 
 
 class ServerError(DioramaError):

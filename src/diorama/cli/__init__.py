@@ -1,4 +1,4 @@
-"""The command ``diorama``: make, export, depth, view, video, stereo, share, models, doctor, serve.
+"""The command ``diorama``: make, batch, export, depth, view, video, stereo, share, models, doctor, serve.
 
 Stages are imported inside the commands, so that ``diorama --help`` answers at once.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama import __version__
-from diorama.cli import account, doctor, export, film, share
+from diorama.cli import account, batch, doctor, export, film, share
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
@@ -36,6 +36,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models_app)
+batch.register(app)
 doctor.register(app)
 export.register(app)
 film.register(app)

@@ -24,6 +24,7 @@ EXIT_CODES = {
     5: "a job of the web app can't do that",
     6: "the server can't start",
     7: "the installation is broken, says `diorama doctor`",
+    8: "a batch has ended, and some of its photos could not be made",
     130: "stopped with Ctrl-C",
 }
 """What the command's exit status means; those of errors are the errors' own (`errors.DioramaError.exit_code`)."""

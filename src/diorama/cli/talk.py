@@ -80,6 +80,10 @@ class Talk:
         if not self.quiet:
             self._mark("", sentence, "")
 
+    def terminal(self) -> Console | None:
+        """What a bar is drawn on: stderr, where that is a terminal and something may be said."""
+        return None if self.quiet or not self._stderr.is_terminal else self._stderr
+
     @contextmanager
     def progress(self) -> Iterator[Progress]:
         """A bar for each stage on stderr, where that is a terminal."""

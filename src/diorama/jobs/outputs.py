@@ -169,7 +169,8 @@ def _depth_colours(scene: Scene, path: Path) -> None:
     preview.write_depth_preview(scene.depth, path, PAGE_PIXELS)
 
 
-def _thumbnail(scene: Scene, path: Path) -> None:
+def thumbnail(scene: Scene, pixels: int) -> bytes:
+    """The scene seen from a little aside, as a JPEG file with a long side of `pixels`."""
     import numpy as np
 
     from diorama.render import render
@@ -178,10 +179,13 @@ def _thumbnail(scene: Scene, path: Path) -> None:
     # The camera moves right and up and turns back to the middle, so that the picture stays where it was.
     move = THUMBNAIL_MOVE * middle
     turn = float(np.degrees(np.arctan2(move, middle)))
-    view = render(
-        scene, translate=(move, -move / 2, 0.0), rotate=(-turn / 2, -turn, 0.0), size=_fitted(scene, THUMBNAIL_PIXELS)
-    )
-    preview.write_jpeg(view.rgb, path, quality=85)
+    view = render(scene, translate=(move, -move / 2, 0.0), rotate=(-turn / 2, -turn, 0.0), size=_fitted(scene, pixels))
+    return preview.jpeg(view.rgb, quality=85)
+
+
+def _thumbnail(scene: Scene, path: Path) -> None:
+    with atomic.writing(path) as file:
+        file.write(thumbnail(scene, THUMBNAIL_PIXELS))
 
 
 def _moved_view(scene: Scene, path: Path) -> None:

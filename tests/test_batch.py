@@ -1,0 +1,399 @@
+"""Batches: real workers that are killed, runs that are killed and gone on with, photos that can't be made."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import batches
+from diorama import batch, pipeline
+from diorama.batch import pools, work
+from diorama.batch.journal import FOLDER, Journal
+from diorama.batch.photos import find
+from diorama.batch.records import File, Problem, Row, Wanted
+from diorama.batch.report import COLUMNS, Report
+from diorama.batch.run import DEATHS_ALLOWED, wanted
+from diorama.errors import FormatError, InputError, SettingsError, StorageError
+from diorama.settings import Settings
+from gltf import Glb
+
+SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+
+WANTED = wanted(Settings(), "original", ["glb"], {})
+
+
+def expect_equal_geometry(folder: Path, out: Path, settings: Settings) -> None:
+    """Every scene of a batch is the one that a single process makes, to the last bit."""
+    for photo in sorted(folder.iterdir()):
+        alone = pipeline.make(photo, settings, until="original", fetch=False)
+        alone.save(out.parent / "alone.glb")
+        assert batches.geometry(out / f"{photo.stem}.diorama") == batches.geometry_of(alone), photo.name
+        assert Glb(out / f"{photo.stem}.glb").binary == Glb(out.parent / "alone.glb").binary, photo.name
+
+
+class Killer:
+    """Kills a worker as soon as it was given a photo, after some were finished."""
+
+    def __init__(self, pids: Callable[[], list[int]], after: tuple[int, ...] = (0, 8, 16)) -> None:
+        self._pids = pids
+        self._after = list(after)
+        self.killed: list[int] = []
+
+    def __call__(self, status: batch.Status) -> None:
+        if self._after and status.running and status.last is None and status.done >= self._after[0]:
+            pid = self._pids()[0]
+            if pid not in self.killed:
+                os.kill(pid, SIGKILL)
+                self.killed.append(pid)
+                self._after.pop(0)
+
+
+@pytest.mark.slow
+def test_24_photos_on_two_workers_of_which_one_is_killed_three_times(tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 24), tmp_path / "out"
+    settings = batches.settings(tmp_path)
+    made = batch.Batch([folder], out, settings=settings, to=["glb", "diorama"], until="original", jobs=2, fetch=False)
+    killer = Killer(made.worker_pids)
+    report = made.run(killer)
+    assert len(killer.killed) == 3
+    assert [row.photo for row in report.rows] == [str(photo) for photo in sorted(folder.iterdir())]  # none twice
+    assert [row.state for row in report.rows] == ["done"] * 24, report.failed
+    assert sum(row.deaths for row in report.rows) == 3
+    assert {path.name for path in out.iterdir()} == {
+        FOLDER,
+        *(f"{photo.stem}.{name}" for photo in folder.iterdir() for name in ("glb", "diorama")),
+    }
+    expect_equal_geometry(folder, out, settings)
+
+
+def command(*words: object, **how: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "diorama", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
+
+
+def options(folder: Path) -> list[str]:
+    file = folder / "settings.json"
+    file.write_text(batches.settings(folder).model_dump_json())
+    return ["--settings", str(file), "--until", "original", "--offline", "--jobs", "1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_a_stopped_run_goes_on_where_it_was(stop: signal.Signals, tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 12), tmp_path / "out"
+    (folder / "broken.jpg").write_text("no photo")
+    words = ["batch", folder, "-o", out, *options(tmp_path)]
+    first = command(*words)
+    deadline = time.monotonic() + 60
+    while len(list(out.glob("*.glb"))) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    first.send_signal(stop)
+    _, said = first.communicate(timeout=30)
+    journal = [json.loads(line)["row"] for line in (out / FOLDER / "journal.jsonl").read_text().splitlines()[1:]]
+    finished = {row["place"] for row in journal if row["state"] == "done"}
+    assert 2 <= len(finished) < 12
+    if stop == signal.SIGINT:
+        assert first.returncode == 130
+        assert f"Stopped: {len(finished)} of 13 photos are made." in said
+        assert "--resume" in said
+    before = {place: (out / f"{place}.glb").stat().st_mtime_ns for place in finished}
+    again = command(*words, "--resume", "--json", "--report", tmp_path / "report.csv")
+    values = json.loads(again.communicate(timeout=60)[0])
+    assert again.returncode == 8  # the broken one
+    assert (values["photos"], values["done"], values["failed"]) == (13, 12, 1)
+    assert {row["place"] for row in values["rows"] if row["kept"] == "resumed"} == finished
+    assert {place: (out / f"{place}.glb").stat().st_mtime_ns for place in finished} == before
+    with (tmp_path / "report.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["state"] for row in rows] == ["failed"] + ["done"] * 12
+    assert rows[0]["error"] == "photo-format"
+
+
+def test_the_same_photo_under_two_names_is_made_once(tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 1), tmp_path / "out"
+    (folder / "trip").mkdir()
+    shutil.copy(folder / "photo-00.png", folder / "trip" / "copy.png")
+    tasks: list[work.Task] = []
+    made = batch.Batch([folder], out, settings=batches.settings(tmp_path), until="original", fetch=False)
+    pool = InProcess(tasks)
+    report = run_on(pool, made)
+    assert len(tasks) == 1
+    assert [(row.place, row.kept) for row in report.rows] == [("photo-00", ""), ("trip/copy", "same photo")]
+    names = [Glb(out / file.path).json["scenes"][0]["name"] for row in report.rows for file in row.files]
+    assert names == ["photo-00.png", "copy.png"]
+
+
+# ---- without processes -----------------------------------------------------------------------------------------
+
+
+class InProcess:
+    """A pool that works in this process, at once."""
+
+    def __init__(self, tasks: list[work.Task], deadly: str = "") -> None:
+        self.tasks = tasks
+        self.deadly = deadly
+        self.pending = 0
+
+    def free(self) -> int:
+        return 1 - self.pending
+
+    def submit(self, task: work.Task) -> Future[work.Outcome]:
+        self.tasks.append(task)
+        self.pending += 1
+        future: Future[work.Outcome] = Future()
+        if task.targets[0].name == self.deadly:
+            future.set_exception(BrokenProcessPool("died"))
+        else:
+            future.set_result(work.make(task))
+        return future
+
+    def died(self, future: Future[work.Outcome]) -> int:
+        self.pending -= 1
+        return int(isinstance(future.exception(), BrokenProcessPool))
+
+    def pids(self) -> list[int]:
+        return []
+
+    def close(self) -> None: ...
+
+
+def run_on(pool: pools.Pool, made: batch.Batch, progress: batch.Progress | None = None) -> Report:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pools, "LocalPool", lambda _jobs: pool)
+        return made.run(progress)
+
+
+def test_a_photo_that_kills_workers_is_quarantined(tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 3), tmp_path / "out"
+    tasks: list[work.Task] = []
+
+    def run(resume: bool) -> Report:
+        made = batch.Batch(
+            [folder], out, settings=batches.settings(tmp_path), until="original", resume=resume, fetch=False
+        )
+        return run_on(InProcess(tasks, deadly="photo-00.png"), made)
+
+    report = run(resume=False)
+    assert [row.state for row in report.rows] == ["quarantined", "done", "done"]
+    names = [task.targets[0].name for task in tasks]
+    assert names[:3] == ["photo-00.png", "photo-01.png", "photo-02.png"]  # the others don't wait for its next try
+    assert names.count("photo-00.png") == report.rows[0].deaths == DEATHS_ALLOWED + 1
+    assert report.rows[0].error is not None
+    assert report.rows[0].error.code == "worker-died"
+    assert "4 worker processes died" in report.rows[0].error.message
+    tasks.clear()
+    assert [row.state for row in run(resume=True).rows] == ["quarantined", "done", "done"]
+    assert not tasks
+    assert run(resume=False).rows[0].state == "quarantined"
+    assert len(tasks) == 2 + DEATHS_ALLOWED + 1
+
+
+def test_other_settings_and_formats_are_made_anew_and_missing_files_again(tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 2), tmp_path / "out"
+    settings = batches.settings(tmp_path)
+
+    def run(**how: Any) -> list[str]:
+        made = batch.Batch([folder], out, until="original", resume=True, fetch=False, **{"settings": settings, **how})
+        return [row.kept for row in run_on(InProcess([]), made).rows]
+
+    assert run() == ["", ""]
+    assert run() == ["resumed", "resumed"]
+    assert run(settings=settings.changed(advisor="off")) == ["resumed", "resumed"]  # this step doesn't read it
+    assert run(settings=settings.changed(triangles=2000)) == ["", ""]
+    assert run(to=["ply"]) == ["", ""]
+    (out / "photo-01.ply").unlink()
+    assert run(to=["ply"]) == ["resumed", ""]
+    assert run(to=["ply"]) == ["resumed", "resumed"]
+
+
+def test_a_full_disk_ends_the_batch_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 3), tmp_path / "out"
+    full = StorageError("The disk is full.", hint="Free some space.")
+    settings = batches.settings(tmp_path)
+    made = batch.Batch([folder], out, settings=settings, until="original", fetch=False)
+    write = work._write
+
+    def refuse(task: work.Task, target: work.Target, scene: Any) -> Any:
+        if target.name == "photo-01.png":
+            raise full
+        return write(task, target, scene)
+
+    monkeypatch.setattr(work, "_write", refuse)
+    # The disk takes other files: it was this photo's own misfortune.
+    assert [row.state for row in run_on(InProcess([]), made).rows] == ["done", "failed", "done"]
+
+    def no_space(*_given: object) -> Any:
+        raise full
+
+    monkeypatch.setattr("diorama.atomic.writing", no_space)
+    monkeypatch.setattr(Journal, "_begin", lambda _self: None)
+    with pytest.raises(StorageError, match="--resume"):
+        run_on(InProcess([]), batch.Batch([folder], out, settings=settings, until="original", fetch=False, resume=True))
+    monkeypatch.undo()
+    again = batch.Batch([folder], out, settings=settings, until="original", fetch=False, resume=True)
+    assert [row.kept for row in run_on(InProcess([]), again).rows] == ["resumed", "", "resumed"]
+
+
+def test_a_photo_that_changes_while_the_batch_runs(tmp_path: Path) -> None:
+    folder = batches.photos(tmp_path / "photos", 2)
+
+    def change(_status: batch.Status) -> None:
+        (folder / "photo-01.png").write_bytes((folder / "photo-00.png").read_bytes())
+
+    made = batch.Batch([folder], tmp_path / "out", settings=batches.settings(tmp_path), until="original", fetch=False)
+    row = run_on(InProcess([]), made, change).rows[1]
+    assert row.error is not None
+    assert "changed" in row.error.message
+
+
+def test_time_left_is_told_once_something_is_known(tmp_path: Path) -> None:
+    folder = batches.photos(tmp_path / "photos", 3)
+    seen: list[batch.Status] = []
+    made = batch.Batch([folder], tmp_path / "out", settings=batches.settings(tmp_path), until="original", fetch=False)
+    run_on(InProcess([]), made, seen.append)
+    assert seen[0].seconds_left is None
+    assert seen[-1].seconds_left == 0
+    assert [status.last.place for status in seen if status.last] == ["photo-00", "photo-01", "photo-02"]
+    assert all(status.total == 3 for status in seen)
+
+
+# ---- what is asked for -----------------------------------------------------------------------------------------
+
+
+def places(*sources: str | Path, out: Path = Path("out")) -> list[str]:
+    return [found.place for found in find(sources, out)]
+
+
+def test_photos_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.jpg", "a.JPG", "a.png", "notes.md", "sub/c.heic", ".thumbs/d.jpg", "out/a.png", "sub/.e.jpg"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    assert places(".") == ["a-JPG", "a-png", "b", "sub/c"]
+    assert places("sub") == ["c"]
+    assert places("*.jpg", "*.png") == ["b", "a"]
+    assert places("**/*.*") == ["a-JPG", "a-png", "b", "notes", "sub/c"]
+    assert places("b.jpg", tmp_path / "b.jpg", "./sub/../b.jpg") == ["b"]
+    Path("list.txt").write_text("# a list\n\nsub\nb.jpg\n")
+    assert places("list.txt") == ["c", "b"]
+    assert places("out", out=Path("out")) == ["a"]  # asked for by name
+    for source in ("nowhere", "*.tif"):
+        with pytest.raises(InputError):
+            find([source], Path("out"))
+    Path("list.txt").write_text("b.jpg\nz.jpg\n")
+    with pytest.raises(InputError, match=r"Line 2 of list\.txt names z\.jpg"):
+        find(["list.txt"], Path("out"))
+    Path("list.txt").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(InputError, match="can't be read"):
+        find(["list.txt"], Path("out"))
+
+
+NAMES = st.lists(
+    st.sampled_from(["a.jpg", "A.jpg", "a.png", "a-png.jpg", "a-jpg.jpg", "b/a.jpg", "a-2.png"]), min_size=1
+)
+
+
+@given(NAMES)
+def test_no_two_photos_share_a_place(names: list[str]) -> None:
+    from diorama.batch.photos import _placed
+
+    found = list(_placed((Path(str(number), name), Path(name)) for number, name in enumerate(names)))
+    assert len({one.place.casefold() for one in found}) == len(names)
+
+
+def test_what_can_not_be_asked_for() -> None:
+    with pytest.raises(FormatError):
+        wanted(Settings(), "final", ["doc"], {})
+    with pytest.raises(FormatError, match="segments"):
+        wanted(Settings(), "original", ["coco.json"], {})
+    with pytest.raises(InputError, match="twice"):
+        wanted(Settings(), "final", ["glb", ".GLB"], {})
+    with pytest.raises(SettingsError, match="fps"):
+        wanted(Settings(), "final", ["glb"], {"fps": 24})
+
+
+# ---- journal and report ----------------------------------------------------------------------------------------
+
+ROW = Row(photo="trip/été.jpg", place="été", state="done", sha256="0" * 64, seconds=1.5)
+
+
+def test_a_torn_line_of_the_journal_costs_one_photo(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, resume=False)
+    rows = [ROW.model_copy(update={"place": str(number)}) for number in range(3)]
+    for row in rows:
+        journal.write("key", row)
+    journal.close()
+    whole = journal.path.read_bytes()
+    last = len(whole.splitlines(keepends=True)[-1])
+    for cut in range(len(whole) - last, len(whole)):
+        journal.path.write_bytes(whole[:cut])
+        again = Journal(tmp_path, resume=True)
+        assert [again.finished("key", row.place) is not None for row in rows] == [True, True, cut == len(whole) - 1]
+        assert again.finished("other", "0") is None
+        again.write("key", rows[2])
+        again.close()
+        assert journal.path.read_bytes() == (whole if cut < len(whole) - 1 else whole + whole[-last:])
+    journal.path.write_text("{}\n")
+    again = Journal(tmp_path, resume=True)
+    assert again.finished("key", "0") is None
+    again.close()
+
+
+def test_two_batches_do_not_share_a_folder(tmp_path: Path) -> None:
+    first = Journal(tmp_path, resume=False)
+    with pytest.raises(InputError, match="Another batch"):
+        Journal(tmp_path, resume=True)
+    first.close()
+    Journal(tmp_path, resume=True).close()
+
+
+def test_a_report_is_safe_to_open(tmp_path: Path) -> None:
+    evil = '=cmd|"<script>alert(1)</script>'
+    rows = (
+        ROW.model_copy(update={"files": (File(path="trip/a b#.glb", label="GLB", bytes=10),), "warnings": (evil,)}),
+        Row(photo=evil, place="x", state="failed", error=Problem(code="photo", message=evil, hint="No.")),
+        Row(photo="late.jpg", place="late"),
+    )
+    report = Report(rows, WANTED)
+    report.write(tmp_path / "r.csv", tmp_path / "out")
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8") as file:
+        read = list(csv.reader(file))
+    assert tuple(read[0]) == COLUMNS
+    assert len(read) == 4
+    assert all(not cell.startswith("=") for line in read for cell in line)
+    report.write(tmp_path / "r.html", tmp_path / "out")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert 'href="out/trip/a%20b%23.glb"' in page
+    assert "1 of 3 photos made, 1 failed, 1 not begun" in page
+    with pytest.raises(FormatError):
+        report.write(tmp_path / "r.pdf", tmp_path)
+    assert (len(report.done), len(report.failed), len(report.waiting)) == (1, 1, 1)
+
+
+def test_the_key_knows_everything_that_decides() -> None:
+    base = Wanted(settings={"a": 1}, step="original", products=(("glb", {}),))
+    changes: list[dict[str, Any]] = [{"settings": {"a": 2}}, {"step": "final"}, {"products": (("ply", {}),)}]
+    keys = {base.key("0"), base.key("1"), *(base.model_copy(update=change).key("0") for change in changes)}
+    assert len(keys) == 5
