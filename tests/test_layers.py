@@ -20,6 +20,7 @@ PACKAGE = ROOT / "src" / "diorama"
 
 FOUNDATION = [
     "errors",
+    "logs",
     "atomic",
     "settings",
     "arrays",

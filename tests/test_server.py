@@ -64,7 +64,7 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
-    assert set(body) == {"type", "title", "status", "code", "detail", "hint"}
+    assert set(body) == {"type", "title", "status", "code", "detail", "hint", "request_id"}
     assert (body["status"], body["code"]) == (status, code)
     assert body["detail"].endswith((".", "?"))
     assert body["hint"].endswith(".")

@@ -16,7 +16,7 @@ from diorama.cli import account, batch, doctor, export, film, share
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
-from diorama.cli.options import command
+from diorama.cli.options import LogForm, command
 from diorama.cli.talk import Talk
 from diorama.errors import FormatError, SettingsError, WeightsMissingError
 from diorama.products import FORMATS, PRODUCTS
@@ -331,6 +331,14 @@ def serve(
             "--lan", help="For phones in this network: HTTPS, a link with a token, a QR code. Needs the extra 'lan'."
         ),
     ] = False,
+    log: Annotated[
+        LogForm | None,
+        typer.Option(
+            show_default=False,
+            help="What goes to stderr: warnings alone (quiet), or every request, as text or JSON. "
+            "(Default: DIORAMA_LOG, or quiet.)",
+        ),
+    ] = None,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the web app until Ctrl-C."""
@@ -340,5 +348,13 @@ def serve(
         talk.result({"message": sentence}, [sentence])
 
     server.serve(
-        host, port, data, slots=workers, fetch=not weights.is_offline(), open_browser=open_browser, lan=lan, say=say
+        host,
+        port,
+        data,
+        slots=workers,
+        fetch=not weights.is_offline(),
+        open_browser=open_browser,
+        lan=lan,
+        log=log.value if log else None,
+        say=say,
     )

@@ -33,6 +33,14 @@ _OF_PRODUCT = "of_product_"
 Command = Callable[..., None]
 
 
+class LogForm(enum.StrEnum):
+    """The forms of `diorama.logs`."""
+
+    QUIET = "quiet"
+    TEXT = "text"
+    JSON = "json"
+
+
 def command(
     app: typer.Typer,
     *,

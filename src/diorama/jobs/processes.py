@@ -16,6 +16,7 @@ from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 
+from diorama import logs
 from diorama.errors import DioramaError
 
 WARM_PIXELS = 64
@@ -74,6 +75,7 @@ class Worker:
 def start() -> None:
     """Make this process a worker: it ends with its parent, and Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logs.configure()
     parent = multiprocessing.parent_process()
     if parent is not None:
         # A killed parent can't stop its workers, and a worker waiting for work would wait for ever.

@@ -239,6 +239,11 @@ class Runner:
                 thread.join(max(0.1, deadline - time.monotonic()))
         self.owner.leave()
 
+    @property
+    def lives(self) -> bool:
+        """It was started, and its heartbeat and slots go on."""
+        return self._keeper.is_alive() and all(slot.thread.is_alive() for slot in self._slots)
+
     def wake(self) -> None:
         """A job was queued."""
         self.work_to_do.release()

@@ -179,6 +179,12 @@ class Store:
         with self._session() as session:
             return session.scalar(before) or 0
 
+    def states(self) -> dict[str, int]:
+        """How many jobs are in which state, of those in which there are any."""
+        with self._session() as session:
+            rows = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
+        return {row[0]: row[1] for row in rows}
+
     def queue_length(self) -> int:
         """How many jobs wait for a worker."""
         with self._session() as session:

@@ -15,7 +15,20 @@ from diorama.errors import DioramaError
 from diorama.jobs.files import DataFolder, data_folder, shared_store
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
-from diorama.server import advice, corrections, openapi, pages, phone, problems, products, routes, security, segments
+from diorama.server import (
+    advice,
+    corrections,
+    health,
+    observing,
+    openapi,
+    pages,
+    phone,
+    problems,
+    products,
+    routes,
+    security,
+    segments,
+)
 from diorama.server.context import MAX_QUEUED, Context, own_job
 from diorama.server.fetching import Fetcher
 from diorama.server.lan import Lan
@@ -85,9 +98,10 @@ def create_app(
     own = [Depends(own_job)]
     for router in (routes.api, segments.api, advice.api, corrections.api, products.api, phone.api):
         app.include_router(router, dependencies=own)
-    app.include_router(routes.health)
+    app.include_router(health.router)
     pages.install(app)
     app.add_middleware(security.Guard, hosts=(*hosts, *hosts_from_environment()), users=admitted, probes=lan is None)
+    app.add_middleware(observing.Observed, figures=context.figures)
     return app
 
 

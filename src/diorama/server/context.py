@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,14 @@ from diorama.jobs.store import Job, Store
 from diorama.server.fetching import Fetcher
 from diorama.server.lan import Lan
 from diorama.server.limits import Received
+from diorama.server.observing import Figures
 from diorama.server.previews import Previews
 from diorama.server.schemas import JobOut, job_out
 from diorama.server.security import user_of
 from diorama.server.users import Users
 from diorama.settings import Settings
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/api/v1"
 
@@ -39,6 +43,7 @@ class Context:
     users: Users = field(default_factory=Users)
     closing: bool = field(default=False)
     previews: Previews = field(default_factory=Previews)
+    figures: Figures = field(default_factory=Figures)
 
     @property
     def products(self) -> Products:
@@ -69,7 +74,7 @@ class Context:
             QueueFullError: too many jobs wait.
             StorageError: the disk is full or refuses.
         """
-        job_id, file = new_id(), safe_name(name)
+        job_id, file, size = new_id(), safe_name(name), received.path.stat().st_size
         try:
             settings = web_settings(Settings(), received.settings)
             self.data.adopt(job_id, received.path, file)
@@ -79,6 +84,7 @@ class Context:
             self.data.remove(job_id)
             raise
         self.runner.wake()
+        log.info("job %s queued", job_id, extra={"job": job_id, "user": user, "bytes": size})
         return job
 
     def delete(self, job_id: str) -> None:
@@ -91,6 +97,7 @@ class Context:
         self.products.forget(job_id)
         self.runner.cancel(job_id)
         self.data.remove(job_id)
+        log.info("job %s deleted", job_id, extra={"job": job_id})
 
 
 def context_of(request: Request) -> Context:

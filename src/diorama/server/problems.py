@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from diorama.errors import DioramaError
+from diorama.logs import request_id
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,11 @@ class Problem(BaseModel):
     code: str = Field(description="A stable name for programs.", examples=["photo-too-large"])
     detail: str = Field(description="What is wrong: a sentence for a person.", examples=["The photo is over 64 MB."])
     hint: str = Field(description="What to do next: a sentence for a person.", examples=["Send a smaller one."])
+    request_id: str | None = Field(
+        default=None,
+        description="Of the request, as in the header `X-Request-ID` and the server's log.",
+        examples=["5b1f6c0d92ae4473"],
+    )
 
 
 def problem(status: int, code: str, detail: str, hint: str) -> Problem:
@@ -53,6 +59,9 @@ def of_record(record: dict[str, Any]) -> Problem:
 def response(found: Problem) -> JSONResponse:
     """The answer that carries a problem."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    if request_id.get():
+        found = found.model_copy(update={"request_id": request_id.get()})
+        headers["X-Request-ID"] = request_id.get()
     if found.status == HTTPStatus.TOO_MANY_REQUESTS:
         headers["Retry-After"] = str(RETRY_SECONDS)
     return JSONResponse(found.model_dump(), found.status, headers, MEDIA_TYPE)

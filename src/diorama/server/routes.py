@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from diorama import __version__, pipeline
+from diorama import pipeline
 from diorama.errors import DioramaError, JobError, JobNotFoundError, SettingsError
 from diorama.jobs.store import FINISHED, Job
 from diorama.server import events, header, limits, problems
@@ -22,7 +22,6 @@ from diorama.server.context import PREFIX, Context, context_of, web_settings
 from diorama.server.limits import Received
 from diorama.server.schemas import (
     ExampleOut,
-    HealthOut,
     JobOut,
     JobsOut,
     ModelOut,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from diorama.types import ModelInfo
 
 api = APIRouter(prefix=PREFIX)
-health = APIRouter()
 
 Shared = Annotated[Context, Depends(context_of)]
 
@@ -403,12 +401,4 @@ def _model(model: ModelInfo, download: Download | None) -> ModelOut:
         fraction=download.fraction if download and download.running else None,
         message=(error.message if error else download.message) if download else None,
         error=problems.of_error(error) if error else None,
-    )
-
-
-@health.get("/healthz", response_model=HealthOut, tags=["server"], summary="Whether the server answers")
-def healthz(context: Shared) -> Any:
-    """Asks the store, so that a server without a working one isn't called well."""
-    return HealthOut(
-        status="ok", version=__version__, workers=context.runner.slots, queued=context.store.queue_length()
     )

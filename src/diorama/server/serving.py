@@ -21,6 +21,7 @@ from fastapi import FastAPI
 
 from diorama.errors import ServerError
 from diorama.jobs.files import data_folder
+from diorama.logs import VARIABLE, configure
 from diorama.server.app import create_app
 from diorama.server.lan import Lan, addresses, certificate, fingerprint, names, qr_text
 from diorama.server.users import HOW, from_environment, new_token
@@ -60,6 +61,7 @@ def serve(
     fetch: bool = True,
     open_browser: bool = False,
     lan: bool = False,
+    log: str | None = None,
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Serve the web app until Ctrl-C or SIGTERM.
@@ -74,6 +76,7 @@ def serve(
         open_browser: open the page in the user's browser.
         lan: open to the network: HTTPS with a certificate of its own, and nobody is let in without a token. One that
             is made for this start stands in the link that is told, and in its QR code.
+        log: what is written to stderr while it runs (`logs.Form`); as `DIORAMA_LOG` says where None.
         say: told the address in a sentence once the server listens; prints where None.
 
     Raises:
@@ -81,6 +84,9 @@ def serve(
             or the extra `lan` isn't installed.
         StorageError: the data folder can't be used.
     """
+    if log is not None:
+        os.environ[VARIABLE] = log  # the workers' as well
+    configure()
     users = from_environment()
     folder = (data or data_folder()).expanduser().absolute()
     network = _network(host, folder) if lan else None

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from diorama import logs
 from diorama.errors import ServerError
 
 SOLE = ""
@@ -87,6 +88,7 @@ class Users:
         if _digest(token) in self._digests.values():
             raise ServerError(f"The token{who} is another user's as well.", hint=f"Give each one their own. {HOW}")
         self._digests[name] = _digest(token)
+        logs.hide(token)
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Users:
