@@ -376,7 +376,7 @@ def test_the_command_says_what_is_sent_before_it_is(
     photo = tmp_path / "secret-name.png"
     Image.fromarray(SCENE.photo.rgb).save(photo)
     words = ["make", photo, "-o", tmp_path / "out.glb", "--advisor", "openai", "--until", "enhanced", "--explain"]
-    small = ["--processing-size", "96", "--texture-size", "96", "--triangles", "1000", "--no-flip-average"]
+    small = ["--processing-size", "96", "--texture-size", "96", "--triangles", "1000", "--flip-average", "off"]
     result = CliRunner().invoke(app, [str(word) for word in [*words, *small]])
     assert result.exit_code == 0, result.output
     host = server.url.removeprefix("http://").removesuffix("/v1")

@@ -29,7 +29,7 @@ from gltf import Glb
 
 Photo = Callable[[str], Path]
 
-SMALL = ["--processing-size", "192", "--texture-size", "256", "--triangles", "4000", "--no-flip-average"]
+SMALL = ["--processing-size", "192", "--texture-size", "256", "--triangles", "4000", "--flip-average", "off"]
 """Settings under which a scene takes a fraction of a second."""
 
 ORIGINAL = [*SMALL, "--until", "original"]

@@ -220,12 +220,18 @@ def test_the_networks_input_size(width: int, height: int, expected: tuple[int, i
 
 
 def test_flip_average_makes_mirrored_photos_mirrored_maps(coffee: Photo) -> None:
-    settings = Settings(depth="bundled", edge_sharpness=0, find_sky=False)
+    settings = Settings(depth="bundled", edge_sharpness=0, find_sky=False, flip_average="on")
     ahead, _ = depth.estimate(coffee, settings)
     back, _ = depth.estimate(photo_of(coffee.rgb[:, ::-1]), settings)
     np.testing.assert_allclose(back.inverse_depth[:, ::-1], ahead.inverse_depth, atol=2e-3)
-    once, _ = depth.estimate(coffee, settings.changed(flip_average=False))
+    once, _ = depth.estimate(coffee, settings.changed(flip_average="off"))
     assert np.abs(once.inverse_depth - ahead.inverse_depth).max() > 0.01
+    alone, _ = depth.estimate(coffee, settings.changed(flip_average="auto"))
+    np.testing.assert_array_equal(alone.inverse_depth, once.inverse_depth)  # the bundled network hardly gains by it
+
+
+def test_older_settings_say_true_or_false_for_the_mirrored_photo() -> None:
+    assert [Settings.parse({"flip_average": given}).flip_average for given in (True, False)] == ["auto", "off"]
 
 
 def test_the_bundled_network_sees_the_cup_before_the_table(coffee: Photo) -> None:
@@ -236,7 +242,7 @@ def test_the_bundled_network_sees_the_cup_before_the_table(coffee: Photo) -> Non
 
 def test_progress_says_what_happens(coffee: Photo) -> None:
     heard: list[tuple[str, float, str]] = []
-    depth.estimate(coffee, Settings(depth="bundled"), progress=lambda *said: heard.append(said))
+    depth.estimate(coffee, Settings(depth="bundled", flip_average="on"), progress=lambda *said: heard.append(said))
     assert [text for _, _, text in heard] == [
         "Estimating depth with bundled",
         "Estimating depth of the mirrored photo",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from diorama.errors import SettingsError
@@ -25,6 +25,7 @@ DepthKind = Literal["inverse", "metric"]
 Segmenter = Literal["auto", "regions", "mobile-sam"]
 AdvisorName = Literal["off", "local", "openai"]
 OnOff = Literal["auto", "off"]
+Mirrored = Literal["auto", "on", "off"]
 
 
 def _tunable(
@@ -80,9 +81,10 @@ class Settings(BaseModel):
         "inverse", stage="depth", label="Depth file holds", slider=False,
         why="What the values of a depth file mean: inverse depth (larger is nearer) or metric distance along the axis.",
     )  # fmt: skip
-    flip_average: bool = _tunable(
-        True, stage="depth", label="Average with the mirrored photo",
-        why="Halves left-right bias and some noise of the network, for twice its time.",
+    flip_average: Mirrored = _tunable(
+        "auto", stage="depth", label="Average with the mirrored photo",
+        why="Halves left-right bias and some noise of the network, for twice its time. 'auto': not for the bundled "
+        "network, which hardly gains by it.",
     )  # fmt: skip
     depth_tiles: int = _tunable(
         1, stage="depth", label="Fine structure", unit="tiles a side", step=1, ge=1, le=6,
@@ -192,6 +194,12 @@ class Settings(BaseModel):
         False, stage="synthesis", label="Solid",
         why="One watertight mesh for printing instead of open surfaces.",
     )  # fmt: skip
+
+    @field_validator("flip_average", mode="before")
+    @classmethod
+    def _as_before(cls, value: object) -> object:
+        """Scenes and files of settings that are older than `auto` say true, which was the default, or false."""
+        return ("auto" if value else "off") if isinstance(value, bool) else value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Settings:

@@ -1,4 +1,4 @@
-"""What a network says of a photo, as DepthMap: both ways round, refined, with the sky at infinity and a camera."""
+"""What a network says of a photo, as DepthMap: refined, with the sky at infinity and a camera."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def depth_map(backend: Backend, guide: Photo, settings: Settings, progress: Prog
         ModelError: the network can't be loaded, fails, or sees nothing.
     """
     say = progress or (lambda _stage, _share, _text: None)
-    found = _ask(backend, guide, settings.flip_average, say)
+    mirrored = backend.mirrored if settings.flip_average == "auto" else settings.flip_average == "on"
+    found = _ask(backend, guide, mirrored, say)
     if settings.depth_tiles > 1:
         sentence = f"Estimating depth of {settings.depth_tiles} tiles a side"
         found = tiles.detailed(
