@@ -221,7 +221,14 @@ def test_twelve_megapixels_take_less_than_two_gigabytes(tmp_path: Path) -> None:
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
     words = ["make", str(path), "--until", "original", "--quiet", "-o", str(tmp_path / "out.glb")]
-    words += ["--processing-size", "768", "--triangles", "10000", "--flip-average", "off"]  # what takes time, not memory
+    words += [
+        "--processing-size",
+        "768",
+        "--triangles",
+        "10000",
+        "--flip-average",
+        "off",
+    ]  # what takes time, not memory
     answer = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, check=True)
     peak = int(answer.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
     assert peak < 2_000_000_000

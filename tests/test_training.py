@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,22 @@ def test_an_exported_network_says_what_it_said_at_any_size(tmp_path: Path) -> No
         answer = bundled.answer(rgb, max(height, width), tmp_path / "a.onnx")
         assert answer.shape == own.shape
         assert np.abs(answer - own).max() < 0.02 * own.std() + 1e-3
+
+
+def test_a_network_in_whole_numbers_says_nearly_the_same(tmp_path: Path) -> None:
+    from training import quantise
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "notes.txt").write_text("no picture")
+    rgb = np.asarray(smooth(3) * 255, np.uint8)
+    for number, shade in enumerate((rgb, 255 - rgb)):
+        cv2.imwrite(str(photos / f"{number}.png"), np.dstack([shade] * 3))
+    source, path = bundled.shipped().own, tmp_path / "whole.onnx"
+    assert quantise.write(source, path, photos, 96) == path.stat().st_size < source.stat().st_size
+    picture = np.dstack([rgb] * 3)
+    one, other = (bundled.standardised(bundled.answer(picture, 96, file)) for file in (source, path))
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
 
 
 def test_only_version_0_is_taken_for_version_0(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
     python -m training.depth evaluate RUN --stereo STEREO                    score against images seen: RUN/curve.csv
     python -m training.depth export RUN/00*.pt depth.onnx                    the mean of checkpoints: what is shipped
     python -m training.depth convert second.onnx smaller.onnx                another network's file, in fewer bytes
+    python -m training.depth quantise second.onnx faster.onnx PHOTOS         the same in whole numbers
     python -m training.depth sheet SHEET.jpg PHOTOS --networks a.onnx b.onnx depth maps side by side, to look at
     python -m training.depth --smoke                                         all of it, small, in two minutes
 
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("file", type=Path)
     convert.set_defaults(run=_convert)
 
+    quantise = commands.add_parser("quantise", help="write a network in whole-number arithmetic")
+    quantise.add_argument("source", type=Path)
+    quantise.add_argument("file", type=Path)
+    quantise.add_argument("photos", type=Path, help="a folder of some that say which ranges the values have")
+    quantise.set_defaults(run=_quantise)
+
     sheet = commands.add_parser("sheet", help="depth maps of photos, side by side")
     sheet.add_argument("file", type=Path)
     sheet.add_argument("photos", type=Path, help="a folder")
@@ -156,6 +163,12 @@ def _convert(given: argparse.Namespace) -> None:
     from training import export
 
     print(f"{export.convert(given.source, given.file):,} bytes")
+
+
+def _quantise(given: argparse.Namespace) -> None:
+    from training import quantise
+
+    print(f"{quantise.write(given.source, given.file, given.photos):,} bytes")
 
 
 def _sheet(given: argparse.Namespace) -> None:
