@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,7 @@ def meshes(name: str, left: Picture, disparity: Float32, known: Bool, python: st
         np.save(depth, (f / disparity).astype(np.float32))
         for method, (_, package) in METHODS.items():
             words = [python if package else sys.executable, str(HERE / "peer_methods.py"), method]
-            done = subprocess.run(
-                [*words, str(photo), str(depth), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
+            done = subprocess.run([*words, str(photo), str(depth), str(folder)], capture_output=True, text=True)
             if done.returncode:
                 why = done.stderr.strip().splitlines()[-1:] or ["failed"]
                 print(f"{method} is left out: {why[0]}", file=sys.stderr)
@@ -167,7 +166,7 @@ def layered_warp(left: Picture, disparity: Float32, baseline: float) -> tuple[Pi
     height, width = disparity.shape
     edges = np.linspace(float(disparity.min()), float(disparity.max()) + 1e-3, WARP_LAYERS + 1)
     view, covered = np.zeros_like(left), np.zeros((height, width), bool)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         mask = ((disparity >= low) & (disparity < high)).astype(np.uint8)
         move = np.array([[1, 0, -baseline * (low + high) / 2], [0, 1, 0]], np.float32)
         picture = cv2.warpAffine(left, move, (width, height), flags=cv2.INTER_LINEAR)

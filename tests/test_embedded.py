@@ -228,7 +228,7 @@ def test_twelve_megapixels_take_less_than_two_gigabytes(tmp_path: Path) -> None:
         "10000",
         "--flip-average",
         "off",
-    ]  # what takes time, not memory
+    ]  # time, no memory
     answer = subprocess.run([sys.executable, "-c", ask, *words], capture_output=True, text=True, check=True)
     peak = int(answer.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
     assert peak < 2_000_000_000

@@ -1,8 +1,9 @@
 """Photo -> DepthMap: the choice of a depth backend, and `estimate`.
 
 A network's answer is averaged with the mirrored photo's where it gains by that, brought to the processing size and
-sharpened at its edges, and the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres. So it is with the depth
-that a phone has put into the photo's file. A depth file is taken at its word: none of that happens to it.
+sharpened at its edges, and the sky is put at infinity; relative depth is scaled to 0..1, metric depth keeps its metres.
+So it is with the depth that a phone has put into the photo's file. A depth file is taken at its word: none of that
+happens to it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The depth networks that come with Diorama: one of 2 million parameters, trained for it, and a second opinion.
 
 The first is ours (docs/models/depth-v1.md); the second is Tiefenrausch, the network of One Shot 3D Photography (Kopf et
-al. 2020), whose weights are under MIT, in whole-number arithmetic (training/quantise.py). Ours knows rooms, people and things in front of a background, the other skies,
-streets and what is far; each errs in its own way, so that their mean errs less than either.
+al. 2020), whose weights are under MIT, in whole-number arithmetic (training/quantise.py). Ours knows rooms, people and
+things in front of a background, the other skies, streets and what is far; each errs in its own way, so that their mean
+errs less than either.
 """
 
 from __future__ import annotations
