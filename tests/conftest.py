@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import postgres
 import tools
 
 PhotoPath = Callable[[str], Path]
@@ -71,6 +72,25 @@ def photo_path() -> PhotoPath:
 def need() -> Callable[[str], Path]:
     """``need("chromium")``: the tool's path, or a loud skip (a failure with ``DIORAMA_NO_SKIP=1``)."""
     return tools.need
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Postgres]:
+    """A PostgreSQL server for the whole session."""
+    with postgres.running(tools.need("postgresql")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated(postgresql: postgres.Postgres) -> Callable[[], str]:
+    """``migrated()``: the address of a new database with Diorama's tables, quickly."""
+    from diorama.jobs.store import Store
+
+    address = postgresql.database()
+    store = Store(address)
+    store.create_tables()
+    store.close()
+    return lambda: postgresql.database(address.rpartition("/")[2])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

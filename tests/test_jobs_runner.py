@@ -206,7 +206,14 @@ def test_an_owner_lives_as_long_as_its_lock(tmp_path: Path) -> None:
     assert not me.lives(other.name)
     (tmp_path / "killed.lock").touch()  # the file stays, the system has freed the lock
     assert not me.lives("killed")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
+
+
+def test_of_owners_on_other_machines_only_the_heartbeat_tells(tmp_path: Path) -> None:
+    me, far = Owner(tmp_path / "mine"), Owner(tmp_path / "theirs")
+    assert me.name.rpartition("@")[2] != far.name.rpartition("@")[2]
+    assert me.lives(far.name)
+    assert Owner(tmp_path / "mine").name.rpartition("@")[2] == me.name.rpartition("@")[2]
 
 
 class FakeWorker:

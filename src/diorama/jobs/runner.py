@@ -47,12 +47,35 @@ STALE_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
 
+def place_id(folder: Path) -> str:
+    """What tells one data folder from another machine's: kept in it, made by the first process that asks.
+
+    Raises:
+        StorageError: the disk is full or refuses.
+    """
+    path = folder / "place"
+    with atomic.refusals(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = atomic.sibling(path)
+        if not path.exists():
+            beside.write_text(secrets.token_hex(8))
+            with suppress(FileExistsError):  # another process was faster: its id is ours, too
+                os.link(beside, path)
+            beside.unlink()
+        return path.read_text()
+
+
 class Owner:
-    """A server process's name in the store, and a lock file that the system frees when the process ends, however."""
+    """A server process's name in the store, and a lock file that the system frees when the process ends, however.
+
+    The name ends with that of the data folder: of a process with another one, on another machine, only its heartbeat
+    tells.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._folder = folder
+        self._place = place_id(folder)
+        self.name = f"{os.getpid()}-{secrets.token_hex(8)}@{self._place}"
         self._lock = FileLock(self._path(self.name), thread_local=False)  # taken and freed in different threads
 
     def appear(self) -> None:
@@ -70,7 +93,9 @@ class Owner:
         self._path(self.name).unlink(missing_ok=True)
 
     def lives(self, name: str) -> bool:
-        """Whether the owner of that name is a living process."""
+        """Whether the owner of that name may be a living process."""
+        if name.rpartition("@")[2] not in (self._place, name):
+            return True
         path = self._path(name)
         if not path.exists():
             return False
@@ -222,7 +247,6 @@ class Runner:
         Raises:
             StorageError: the data folder can't be written.
         """
-        self.products.create_table()
         self.owner.appear()
         self._keeper.start()
         for slot in self._slots:

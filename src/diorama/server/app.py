@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from diorama import __version__
 from diorama.errors import DioramaError
+from diorama.jobs.database import chosen_database
 from diorama.jobs.files import DataFolder, data_folder, shared_store
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
@@ -74,10 +75,9 @@ def create_app(
         admitted = admitted.with_sole(lan.token)
     folder = DataFolder((data or data_folder()).expanduser().absolute(), shared_store())
     folder.create()
-    store = Store(folder.database)
+    store = Store(chosen_database() or folder.database)
     store.create_tables()
     runner = Runner(store, folder, slots=slots)
-    runner.products.create_table()
     context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan, users=admitted)
     app = FastAPI(
         title="Diorama",
