@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import bad_inputs
-from diorama import Scene, pipeline
+from diorama import Scene, decoder, pipeline
 from diorama.errors import PhotoError, StorageError
 from diorama.jobs import outputs, processes, reporting, work
 from diorama.jobs.reporting import Reporter
@@ -176,6 +176,18 @@ def test_errors_become_records(place: Workplace, monkeypatch: pytest.MonkeyPatch
         assert word in record["detail"]
         assert "secret" not in record["detail"]
         assert record["hint"].endswith(".")
+
+
+@pytest.mark.skipif(not decoder.POSSIBLE, reason="processes can't be forked here")
+def test_a_crash_in_a_codec_is_one_failed_job(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    crashing = decoder.Decoder(reader="odd_readers:crash")
+    monkeypatch.setattr(processes, "_decoder", lambda: crashing)
+    outcome = work.run(task(place))
+    crashing.close()
+    assert outcome.error is not None
+    assert (outcome.error["code"], outcome.error["status"]) == ("photo", 422)
+    assert "SIGSEGV" in outcome.error["detail"]
 
 
 def test_a_lost_claim_ends_the_work_without_a_word(place: Workplace) -> None:

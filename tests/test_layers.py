@@ -51,6 +51,7 @@ FAMILIES = {
         [
             "boxes",
             "colour",
+            "decoder",
             "decoding",
             "embedded",
             "exif",

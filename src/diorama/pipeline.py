@@ -144,6 +144,7 @@ def make(
     checkpoints: CheckpointStore | None = None,
     edits: Edits = (),
     corrections: Iterable[Correction | Mapping[str, Any]] = (),
+    read: Callable[[Source, Settings], Photo] | None = None,
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -156,6 +157,7 @@ def make(
         checkpoints: where finished stages are kept and looked for.
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
         corrections: strokes that correct the depth, in order; as records or as in a corrections file.
+        read: what makes a Photo of `source`; `photo.read`, in this process, where None.
 
     Raises:
         InputError: the photo, a depth file, a setting or a correction can't be used.
@@ -170,7 +172,7 @@ def make(
     strokes = parse_all(corrections)
     run = _Run(settings, progress, checkpoints)
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
-    full = _Once(lambda: _read(source, settings))
+    full = _Once(lambda: (read or _read)(source, settings))
     photo = run.stage("photo", _identity(source), lambda: _photo(full(), settings))
     depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
     if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo

@@ -1,11 +1,12 @@
 """A worker process of this machine: spawned (never forked), kept warm, replaced when it dies.
 
-Imports, compiled loops and the networks' sessions stay from task to task. Photos are decoded here and nowhere else, so
-that a file that kills its decoder kills only a worker.
+Imports, compiled loops and the networks' sessions stay from task to task. The photos of web jobs are decoded in a
+process of the worker's own (`decoder`), so that a file that kills its decoder fails alone.
 """
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -14,10 +15,16 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from diorama import logs
+from diorama.decoder import Decoder
 from diorama.errors import DioramaError
+
+if TYPE_CHECKING:
+    from diorama.settings import Settings
+    from diorama.types import Photo
 
 WARM_PIXELS = 64
 
@@ -95,9 +102,20 @@ def warm_up() -> None:
     from diorama import pipeline, render
     from diorama.settings import Settings
 
+    _decoder().start()
     grey = np.full((WARM_PIXELS, WARM_PIXELS, 3), 128, np.uint8)
     scene = pipeline.make(grey, Settings(processing_size=WARM_PIXELS), fetch=False)
     render.render(scene)
+
+
+@functools.cache
+def _decoder() -> Decoder:
+    return Decoder()
+
+
+def read_apart(source: Any, settings: Settings) -> Photo:
+    """Read a photo in a process with limits, which is one of this worker's and kept for the next photo."""
+    return _decoder().read(Path(source), settings)
 
 
 def unforeseen(error: Exception) -> DioramaError:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL
 
 from diorama.errors import DioramaError
-from diorama.jobs import outputs
+from diorama.jobs import outputs, processes
 from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
@@ -96,6 +96,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
         checkpoints=checkpoints,
         edits=edits_of(task.edits),
         corrections=task.corrections,
+        read=processes.read_apart,
     )
     target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
     reporter(FILES, 0.0, FILES_MESSAGE)
