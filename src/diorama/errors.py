@@ -22,6 +22,7 @@
     │   ├── QueueFullError         too many jobs wait already                  exit 5, HTTP 429
     │   └── WorkerDiedError        the worker process died on this photo       exit 5, HTTP 500
     ├── BatchError                 some photos of a batch can't be made        exit 8, HTTP 500
+    ├── ClusterError               workers on other machines can't be had      exit 9, HTTP 503
     ├── ServerError                the server can't start                      exit 6, HTTP 500
     └── InstallationError          something that Diorama needs is broken      exit 7, HTTP 500
         └── EncoderError           ffmpeg, for films, is missing or failed     exit 7, HTTP 503
@@ -173,6 +174,13 @@ class BatchError(DioramaError):
     """A batch has ended, and some of its photos could not be made."""
 
     exit_code = 8
+
+
+class ClusterError(DioramaError):
+    """A Dask cluster's scheduler or workers can't be had."""
+
+    exit_code = 9
+    http_status = 503
 
 
 class ServerError(DioramaError):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Protocol
 
 from diorama.batch import work
+from diorama.errors import ClusterError
+from diorama.jobs.cluster import Cluster
 from diorama.jobs.processes import Worker
 
 
@@ -67,3 +71,80 @@ class LocalPool:
             worker.kill()
         self._busy.clear()
         self._idle.clear()
+
+
+NOBODY_SECONDS = 120.0
+"""How long a cluster may be without a worker: nannies take seconds to start one anew, job queues a little longer."""
+
+
+class ClusterPool:
+    """The workers of a Dask cluster. They have to see the photos and the batch's folder under the same names.
+
+    Args:
+        shared: a folder that all of them have to see.
+        jobs: the most photos at once; as many as there are workers where None.
+
+    Raises:
+        InstallationError: Dask isn't installed.
+        ClusterError: the scheduler doesn't answer, or a worker can't do the work.
+    """
+
+    def __init__(self, address: str, shared: Path, jobs: int | None) -> None:
+        self._cluster = Cluster(address)
+        self._jobs = jobs
+        self._busy: set[Future[work.Outcome]] = set()
+        self._seen = time.monotonic()
+        try:
+            self._check(shared)
+        except BaseException:
+            self._cluster.close()
+            raise
+
+    def free(self) -> int:
+        workers = self._cluster.workers()
+        if workers:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > NOBODY_SECONDS:
+            raise self._nobody()
+        most = workers if self._jobs is None else min(workers, self._jobs)
+        return max(0, most - len(self._busy))
+
+    def submit(self, task: work.Task) -> Future[work.Outcome]:
+        future = self._cluster.submit(work.make, task)
+        self._busy.add(future)
+        return future
+
+    def died(self, future: Future[work.Outcome]) -> int:
+        self._busy.discard(future)
+        if not future.cancelled() and future.exception() is None:
+            return 0
+        deaths, error = self._cluster.blame(future)
+        if isinstance(error, ClusterError):
+            raise error
+        return deaths
+
+    def pids(self) -> list[int]:
+        return []
+
+    def close(self) -> None:
+        for future in self._busy:
+            future.cancel()
+        self._cluster.close()
+
+    def _check(self, shared: Path) -> None:
+        """Before hours of work: is anybody there, and can they do it?"""
+        answers = self._cluster.ask(work.sees, shared)
+        if not answers:
+            raise self._nobody()
+        for worker, (machine, seen) in answers.items():
+            if not seen:
+                raise ClusterError(
+                    f"The worker {worker} on {machine} doesn't see {shared}.",
+                    hint="Photos and results have to be in folders that all machines have under the same name.",
+                )
+
+    def _nobody(self) -> ClusterError:
+        address = self._cluster.address
+        return ClusterError(
+            f"The Dask scheduler at {address} has no workers.", hint=f"Start some: dask worker {address} --nthreads 1"
+        )

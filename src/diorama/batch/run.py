@@ -17,6 +17,7 @@ from diorama.batch.journal import Journal
 from diorama.batch.records import Problem, Row, Wanted
 from diorama.batch.report import Report
 from diorama.errors import InputError, PhotoError, SettingsError, StorageError, WorkerDiedError
+from diorama.jobs import cluster
 from diorama.jobs.processes import default_slots, unforeseen
 from diorama.settings import STEP_STAGES, Settings
 from diorama.types import Step
@@ -99,15 +100,15 @@ class Batch:
         to: formats, by name.
         options: the formats' own.
         until: the last step to make.
-        jobs: photos worked on at once; half the cores where None.
+        jobs: photos worked on at once; where None, half the cores, or as many as the cluster has workers.
+        dask: the address of a Dask scheduler whose workers make the photos, or ``off``; ``DIORAMA_DASK`` where None.
         resume: whether to go on with what an earlier run has left in `out`; else everything is asked for anew.
         fetch: whether missing weights may be downloaded (never when offline).
         pictures: whether the rows get thumbnails.
 
     Raises:
-        InputError: a source can't be used, or another batch writes into `out`.
+        InputError: a source can't be used.
         FormatError, SettingsError: see `wanted`.
-        StorageError: `out` can't be made or written.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Batch:
         until: Step | None = None,
         jobs: int | None = None,
         resume: bool = False,
+        dask: str | None = None,
         fetch: bool = True,
         pictures: bool = False,
     ) -> None:
@@ -128,7 +130,7 @@ class Batch:
         self.wanted = wanted(settings or Settings(), until or "final", to, options or {})
         self._found = photos.find(sources, self.out)
         self._rows = [Row(photo=str(one.path), place=one.place) for one in self._found]
-        self._jobs = min(jobs or default_slots(), len(self._rows))
+        self._jobs, self._dask = jobs, cluster.address(dask)
         self._fetch, self._pictures, self._resume = fetch, pictures, resume
         self._pool: pools.Pool | None = None
         self._seconds: deque[float] = deque(maxlen=RECENT)
@@ -137,7 +139,9 @@ class Batch:
         """Make the photos. A photo that can't be made stands in the report with its error; the others go on.
 
         Raises:
+            InputError: another batch writes into `out`.
             StorageError: the disk is full or refuses; what was finished stays, and `resume` goes on.
+            InstallationError, ClusterError: the cluster can't be had; likewise.
             KeyboardInterrupt: Ctrl-C; likewise.
         """
         said = progress or (lambda _status: None)
@@ -145,7 +149,7 @@ class Batch:
         try:
             queue = self._queue(journal, said)
             if queue:
-                self._pool = pools.LocalPool(self._jobs)
+                self._pool = self._open_pool(len(queue), journal)
                 self._work(queue, journal, said)
         finally:
             if self._pool is not None:
@@ -184,6 +188,11 @@ class Batch:
             else:
                 groups.setdefault(sha256, _Group(one.path, sha256, [])).rows.append(number)
         return deque(groups.values())
+
+    def _open_pool(self, tasks: int, journal: Journal) -> pools.Pool:
+        if self._dask is None:
+            return pools.LocalPool(min(self._jobs or default_slots(), tasks))
+        return pools.ClusterPool(self._dask, journal.unfinished.absolute(), self._jobs)
 
     # ---- at work ---------------------------------------------------------------------------------------------
 
@@ -266,7 +275,7 @@ class Batch:
             begun = sum(max(usual - (now - group.began), 0.1 * usual) for group in running.values())
             numbers = sum(len(group.rows) for group in running.values())
             waiting = states.count("waiting") - numbers
-            left = (begun + max(waiting, 0) * usual) / max(1, min(self._jobs, waiting + len(running)))
+            left = (begun + max(waiting, 0) * usual) / max(1, len(running))
         return Status(
             total=len(states),
             done=states.count("done"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +12,13 @@ from typing import TYPE_CHECKING
 
 from diorama import atomic
 from diorama.batch.records import File, Problem, Wanted
-from diorama.errors import DioramaError, PhotoError
+from diorama.errors import DioramaError, PhotoError, StorageError
 from diorama.jobs.processes import unforeseen
 
 if TYPE_CHECKING:
     from diorama.types import Scene
 
 log = logging.getLogger(__name__)
-
-_ONE = threading.Lock()
-"""One photo a process at a time, however many threads a cluster's worker has: memory is what a photo needs most."""
 
 _asked_network = False
 """Weights that could not be had for a process's first photo are not asked for again: every try costs seconds."""
@@ -78,19 +74,16 @@ def problem(error: DioramaError) -> Problem:
 
 def make(task: Task) -> Outcome:
     """Make all files of a photo; every error becomes a record with a sentence and a hint."""
-    from diorama.errors import StorageError
-
-    with _ONE:
-        start = time.perf_counter()
-        try:
-            return _make(task, start)
-        except DioramaError as error:
-            found = error
-        except Exception as error:
-            log.exception("photo %s", task.photo)
-            found = unforeseen(error)
-        seconds = round(time.perf_counter() - start, 3)
-        return Outcome(error=problem(found), storage=isinstance(found, StorageError), seconds=seconds)
+    start = time.perf_counter()
+    try:
+        return _make(task, start)
+    except DioramaError as error:
+        found = error
+    except Exception as error:
+        log.exception("photo %s", task.photo)
+        found = unforeseen(error)
+    seconds = round(time.perf_counter() - start, 3)
+    return Outcome(error=problem(found), storage=isinstance(found, StorageError), seconds=seconds)
 
 
 def _make(task: Task, start: float) -> Outcome:
@@ -140,7 +133,7 @@ def _write(task: Task, target: Target, scene: Scene) -> tuple[File, ...]:
         options = made.parse(given)
         temporary = task.unfinished / secrets.token_hex(8)
         with atomic.refusals(temporary):
-            temporary.mkdir(parents=True)
+            temporary.mkdir()  # its parent is gone where the batch has ended, and a cluster's worker goes on
         path = temporary / made.named(stem, options)
         try:
             notes = made.write(scene, path, options)
@@ -171,3 +164,10 @@ def _thumbnail(scene: Scene) -> str:
     from diorama.jobs.outputs import thumbnail
 
     return base64.b64encode(thumbnail(scene, 200)).decode()
+
+
+def sees(folder: Path) -> tuple[str, bool]:
+    """Asked of a cluster's worker: the machine's name, and whether it has this folder."""
+    import socket
+
+    return socket.gethostname(), folder.is_dir()

@@ -68,7 +68,17 @@ def batch(
             min=1,
             max=64,
             show_default=False,
-            help="Photos worked on at once; each takes 1 to 3 GB of memory. (Default: half the cores.)",
+            help="Photos worked on at once; each takes 1 to 3 GB. (Default: half the cores, or the cluster's workers.)",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="ADDRESS",
+            show_default=False,
+            help="Have the photos made by the workers of a Dask scheduler, such as tcp://host:8786; 'off': by this "
+            "machine. (Default: DIORAMA_DASK.)",
         ),
     ] = None,
     resume: Annotated[
@@ -95,6 +105,7 @@ def batch(
         options=options,
         until=step,
         jobs=jobs,
+        dask=dask,
         resume=resume,
         fetch=not weights.is_offline(),
         pictures=report is not None and report.suffix.lower() == ".html",

@@ -25,6 +25,7 @@ EXIT_CODES = {
     6: "the server can't start",
     7: "the installation is broken, says `diorama doctor`",
     8: "a batch has ended, and some of its photos could not be made",
+    9: "the cluster's scheduler or workers can't be had",
     130: "stopped with Ctrl-C",
 }
 """What the command's exit status means; those of errors are the errors' own (`errors.DioramaError.exit_code`)."""
