@@ -31,7 +31,7 @@ def settings(folder: Path) -> Settings:
             "processing_size": 96,
             "texture_size": 96,
             "triangles": 1000,
-            "flip_average": False,
+            "flip_average": "off",
             "find_sky": False,
             "depth": str(network(folder)),
         }

@@ -55,6 +55,7 @@ MODULES = {
     "uvicorn": "uvicorn",
     "python-multipart": "python_multipart",
     "sqlalchemy": "sqlalchemy",
+    "prometheus-client": "prometheus_client",
     "alembic": "alembic",
 }
 """What the base install brings, and what is imported of it to see whether it works."""
@@ -65,7 +66,7 @@ EXTRAS = {
     "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
     "draco": ("DracoPy", "GLB files packed by Draco"),
     "usd": ("pxr", "USDZ files"),
-    "cluster": ("s3fs", "several machines that share a database and a store of files"),
+    "cluster": ("s3fs", "several machines: Dask workers, one database, one store of files"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),
     "docs": ("sphinx", "building the documentation's site"),
 }
