@@ -17,6 +17,7 @@
     │   ├── LicenceError           a licence has to be accepted first          exit 3, HTTP 503
     │   └── WeightsCorruptError    bytes differ from the catalogue's hash      exit 3, HTTP 503
     ├── StorageError               the disk is full or refuses                 exit 4, HTTP 507
+    │   └── QuotaError             more than a user may keep                   exit 4, HTTP 507
     ├── JobError                   a web job can't do that                     exit 5, HTTP 409
     │   ├── JobNotFoundError       no job of that id                           exit 5, HTTP 404
     │   ├── QueueFullError         too many jobs wait already                  exit 5, HTTP 429
@@ -143,6 +144,10 @@ class StorageError(DioramaError):
 
     exit_code = 4
     http_status = 507
+
+
+class QuotaError(StorageError):
+    """More than the server keeps for one user."""
 
 
 class JobError(DioramaError):

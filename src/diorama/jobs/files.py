@@ -35,6 +35,9 @@ KEPT_RESULTS = 6
 """Results of a stage or step that a job keeps, so that going back to earlier settings costs nothing. At the default
 settings one full set is about 100 MB."""
 
+COPIED = ".in-store"
+"""Marks the folder of a job whose files are in the store: here are copies."""
+
 INCOMING_SECONDS = 24 * 3600
 """An upload that is older and still not part of a job was cut off by a killed server."""
 
@@ -112,6 +115,7 @@ class JobFolder:
             StorageError: the store refuses or can't be reached.
         """
         if remote := self._remote:
+            self._mark()
             send = remote.put_folder if path.is_dir() else remote.put
             send(path, self._key(path))
 
@@ -123,6 +127,7 @@ class JobFolder:
         """
         if folder.exists() or (remote := self._remote) is None:
             return folder.exists()
+        self._mark()
         return remote.get_folder(self._key(folder), folder)
 
     def pull_upload(self, name: str) -> Path:
@@ -133,6 +138,7 @@ class JobFolder:
         """
         path = self.upload(name)
         if not path.exists() and (remote := self._remote):
+            self._mark()
             remote.get(self._key(path), path)
         return path
 
@@ -145,6 +151,8 @@ class JobFolder:
         remote = self._remote
         copy = self.path / "pulled" / path.relative_to(self.path)
         if remote is None or path.exists() or copy.exists():
+            if remote is not None:
+                self._mark()
             return copy if remote is not None and not path.exists() else path
         # An unfinished folder's files are nobody's business.
         if path.name in (remote.listing(self._key(path.parent)) or {}):
@@ -164,6 +172,20 @@ class JobFolder:
         if remote := self._remote:
             shutil.rmtree(self.path / "pulled" / path.relative_to(self.path), ignore_errors=True)
             remote.remove(self._key(path))
+
+    def size(self) -> int:
+        """Bytes of the job's files without its products: in the store where there is one, else here."""
+        if remote := self._remote:
+            key = f"jobs/{self.path.name}"
+            return sum(remote.size(f"{key}/{name}") for name in ("upload", "stages", "files"))
+        roots = (self.path / "upload", self.stages, self.outputs)
+        return sum(path.stat().st_size for root in roots for path in root.rglob("*") if path.is_file())
+
+    def _mark(self) -> None:
+        """Say that what is here is in the store as well, and that it is used now."""
+        with atomic.refusals(self.path):
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            (self.path / COPIED).touch()
 
     @property
     def _remote(self) -> RemoteFiles | None:
@@ -235,6 +257,11 @@ class DataFolder:
                     path.unlink(missing_ok=True)
             for path in (self.root / "jobs").glob(".removed-*"):
                 shutil.rmtree(path, ignore_errors=True)
+
+    def copies(self) -> dict[Path, float]:
+        """The folders of jobs whose files are in the store as well, and when each was used last."""
+        marks = (self.root / "jobs").glob(f"*/{COPIED}")
+        return {mark.parent: _used_at(mark) for mark in marks}
 
     def incoming(self) -> Path:
         """A new path for an upload that comes in."""

@@ -14,6 +14,7 @@ from sqlalchemy import URL
 
 from diorama import atomic
 from diorama.errors import DioramaError, JobError, SceneFileError, StorageError
+from diorama.jobs import space
 from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.products import Products
@@ -77,6 +78,7 @@ def _make(task: ProductTask, products: Products) -> dict[str, Any]:
         raise JobError(
             "The step's scene is not kept any more.", hint="Run the step again, then ask for this once more."
         ) from None
+    space.require(task.folder)
     target = folder.product(task.claim.product)
     temporary = atomic.sibling(target)
     with atomic.refusals(target):

@@ -22,6 +22,7 @@ from diorama.jobs import turns
 from diorama.jobs.claims import Book, Claim
 from diorama.jobs.database import one_at_a_time
 from diorama.jobs.store import Store
+from diorama.jobs.tables import Job
 from diorama.jobs.tables import Product as Row
 
 __all__ = ["Products", "Row", "claim_of", "key_of"]
@@ -121,6 +122,12 @@ class Products(Book[Row]):
         """
         self.get(job_id, product_id)
         self._forget(_is(job_id, product_id))
+
+    def bytes_of(self, user: str) -> int:
+        """What the products of a user's jobs take."""
+        made = select(Row.result).join(Job, Job.id == Row.job_id).where(Job.user == user, Row.state == "done")
+        with self._session() as session:
+            return sum(int((result or {}).get("bytes", 0)) for result in session.scalars(made))
 
     def forget(self, job_id: str) -> None:
         """Forget all products of a job."""

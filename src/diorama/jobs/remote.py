@@ -146,6 +146,14 @@ class RemoteFiles:
                     found[name] = modified.timestamp()
         return found
 
+    def size(self, key: str) -> int:
+        """Bytes of all files under `key`."""
+        with self._refusals(key):
+            try:
+                return int(self._fs.du(self._at(key)))
+            except ABSENT:
+                return 0
+
     def used(self, key: str) -> None:
         """Say that a folder was used now."""
         sizes = self.listing(key)

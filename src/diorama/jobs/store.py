@@ -17,7 +17,7 @@ from diorama.errors import JobError, JobNotFoundError, QueueFullError, WorkerDie
 from diorama.jobs import turns
 from diorama.jobs.claims import Book, Claim, error_record
 from diorama.jobs.database import address, bring_up_to_date, one_at_a_time, open_engine
-from diorama.jobs.tables import Job
+from diorama.jobs.tables import Job, Product
 
 __all__ = ["FINISHED", "Claim", "Job", "Store", "claim_of", "error_record"]
 
@@ -63,15 +63,25 @@ class Store(Book[Job]):
 
     # ---- what a user does ------------------------------------------------------------------------------------
 
-    def add(self, job_id: str, name: str, upload: str, settings: dict[str, Any], *, limit: int, user: str = "") -> Job:
-        """Queue a new job of `user`.
+    def add(
+        self,
+        job_id: str,
+        name: str,
+        upload: str,
+        settings: dict[str, Any],
+        *,
+        limit: int,
+        user: str = "",
+        size: int = 0,
+    ) -> Job:
+        """Queue a new job of `user`, whose upload takes `size` bytes.
 
         Raises:
             QueueFullError: `limit` jobs wait already.
         """
         now = time.time()
         times = {"created": now, "updated": now, "queued_at": now, "seen": now}
-        job = Job(id=job_id, name=name, upload=upload, user=user, settings=settings, **times)
+        job = Job(id=job_id, name=name, upload=upload, user=user, bytes=size, settings=settings, **times)
         with self._session() as session:
             one_at_a_time(session)
             session.add(job)
@@ -219,6 +229,37 @@ class Store(Book[Job]):
         with self._write() as connection:
             connection.execute(delete(Job).where(Job.id == job_id))
 
+    # ---- what is kept, and for how long ----------------------------------------------------------------------
+
+    def usage(self, user: str) -> tuple[int, int]:
+        """How many jobs are kept for a user, and their bytes without products."""
+        asked = select(func.count(), func.coalesce(func.sum(Job.bytes), 0)).where(Job.user == user)
+        with self._session() as session:
+            count, size = session.execute(asked).one()
+        return int(count), int(size)
+
+    def looked_at(self, job_id: str) -> None:
+        """Somebody looks at the job: it isn't old. No change that watchers hear of."""
+        with self._write() as connection:
+            connection.execute(update(Job).where(Job.id == job_id).values(seen=time.time()))
+
+    def unseen_since(self, before: float) -> Sequence[str]:
+        """The ids of jobs that nobody has looked at, and nothing was made of, since then."""
+        with self._session() as session:
+            return session.scalars(select(Job.id).where(_unseen(before))).all()
+
+    def remove_unseen(self, job_id: str, before: float) -> bool:
+        """Forget such a job; False: somebody looks at it now, or another server was faster."""
+        with self._write() as connection:
+            return connection.execute(delete(Job).where(Job.id == job_id, _unseen(before))).rowcount > 0
+
+    def is_running(self, job_id: str) -> bool:
+        """Whether the job or something of it is being made."""
+        job = select(Job.id).where(Job.id == job_id, Job.state == "running")
+        product = select(Product.id).where(Product.job_id == job_id, Product.state == "running")
+        with self._session() as session:
+            return bool(session.scalar(select(job.exists() | product.exists())))
+
     # ---- what a runner does ----------------------------------------------------------------------------------
 
     def claim(self, owner: str) -> Job | None:
@@ -246,7 +287,8 @@ class Store(Book[Job]):
             results = session.scalar(select(Job.results).where(self._held(claim))) or {}
         others = {name: made for name, made in results.items() if name != result["step"]}
         results = {**others, result["step"]: result}  # the newest last
-        return self._change(self._held(claim), state="waiting", results=results, owner=None, deaths=0)
+        size = {"bytes": result["bytes"]} if "bytes" in result else {}
+        return self._change(self._held(claim), state="waiting", results=results, owner=None, deaths=0, **size)
 
     def typical_seconds(self, step: str, processing_size: int, sample: int = 8) -> dict[str, float]:
         """Median seconds by stage of the last jobs' results of `step` at this processing size, of stages that were
@@ -291,6 +333,12 @@ def _refuse_overflow(session: Session, limit: int) -> None:
         raise QueueFullError(
             f"{waiting} photos are waiting already.", hint="Try again in a minute, or delete jobs that are waiting."
         )
+
+
+def _unseen(before: float) -> ColumnElement[bool]:
+    being_made = select(Product.id).where(Product.job_id == Job.id, Product.state.in_(("queued", "running")))
+    rests = Job.state.in_(FINISHED) & ~being_made.exists()
+    return rests & (Job.seen < before) & (Job.updated < before)
 
 
 def _requeued(step: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL
 
 from diorama.errors import DioramaError
-from diorama.jobs import outputs, processes
+from diorama.jobs import outputs, processes, space
 from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
@@ -83,6 +83,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     from diorama import bundle, pipeline
 
     folder = JobFolder(task.folder, task.files)
+    space.require(task.folder)
     folder.pull_upload(task.upload.name)
     settings = Settings.parse(task.settings)
     reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
@@ -109,7 +110,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
         folder.push(target)
     reporter(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
-    made = _result(scene, target, task.step)
+    made = _result(scene, target, task.step) | {"bytes": folder.size()}
     return made | {"stages": reporter.stages(), "keys": checkpoints.keys, "settings": settings.model_dump(mode="json")}
 
 

@@ -14,6 +14,8 @@ from diorama import __version__
 from diorama.errors import DioramaError
 from diorama.jobs.database import chosen_database
 from diorama.jobs.files import DataFolder, data_folder, shared_store
+from diorama.jobs.housekeeping import Housekeeper
+from diorama.jobs.quotas import Quotas
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Store
 from diorama.server import (
@@ -78,7 +80,8 @@ def create_app(
     store = Store(chosen_database() or folder.database)
     store.create_tables()
     runner = Runner(store, folder, slots=slots)
-    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan, users=admitted)
+    quotas = Quotas.from_environment()
+    context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan, users=admitted, quotas=quotas)
     app = FastAPI(
         title="Diorama",
         summary="From a photo to a 3D scene",
@@ -92,6 +95,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.context = context
+    app.state.housekeeper = Housekeeper(store, runner.products, folder, quotas)
     problems.install(app)
     openapi.install(app)
     # Of whatever job a route is about: nobody reaches another's.
@@ -108,6 +112,7 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.context
+    housekeeper: Housekeeper = app.state.housekeeper
 
     def begin() -> None:
         try:
@@ -115,6 +120,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         except DioramaError:
             log.exception("no jobs are worked on")
         context.fetcher.start()
+        housekeeper.start()
 
     # In a thread, so that the socket listens and the first page goes out while the worker starts.
     begun = asyncio.get_running_loop().run_in_executor(None, begin)
@@ -123,5 +129,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         context.closing = True
         await begun
+        housekeeper.stop()
         await asyncio.to_thread(context.runner.stop)
         context.store.close()

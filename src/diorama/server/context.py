@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 
-from diorama.errors import SettingsError
+from diorama.errors import SettingsError, StorageError
+from diorama.jobs import space
 from diorama.jobs.files import DataFolder, new_id, safe_name
 from diorama.jobs.products import Products
+from diorama.jobs.quotas import Quotas
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Job, Store
 from diorama.server.fetching import Fetcher
@@ -29,6 +32,9 @@ PREFIX = "/api/v1"
 
 MAX_QUEUED = 64
 
+LOOK_SECONDS = 60.0
+MOST_LOOKS = 10_000
+
 
 @dataclass
 class Context:
@@ -42,8 +48,10 @@ class Context:
     lan: Lan | None = None
     users: Users = field(default_factory=Users)
     closing: bool = field(default=False)
+    quotas: Quotas = field(default_factory=Quotas)
     previews: Previews = field(default_factory=Previews)
     figures: Figures = field(default_factory=Figures)
+    _looks: dict[str, float] = field(default_factory=dict)
 
     @property
     def products(self) -> Products:
@@ -58,13 +66,30 @@ class Context:
         """A user's newest jobs; where nobody needs a token, all there are."""
         return [self.view(job) for job in self.store.newest(limit, user if self.users else None)]
 
-    def refuse_overflow(self) -> None:
-        """Say so before a photo is sent that would be refused.
+    def refuse(self, user: str, size: int) -> None:
+        """Say so before a photo of `size` bytes is sent that would be refused.
 
         Raises:
             QueueFullError: too many jobs wait.
+            QuotaError: the user keeps too much already.
+            StorageError: there is too little room on the disk.
         """
         self.store.refuse_overflow(self.max_queued)
+        self.quotas.check(self.store, self.products, user, jobs=1, size=size)
+        space.require(self.data.root, size)
+
+    def looked_at(self, job_id: str) -> None:
+        """Somebody asks about the job: it is kept. Written at most every `LOOK_SECONDS`."""
+        now = time.monotonic()
+        if now - self._looks.get(job_id, -LOOK_SECONDS) < LOOK_SECONDS:
+            return
+        if len(self._looks) > MOST_LOOKS:
+            self._looks.clear()
+        self._looks[job_id] = now
+        try:
+            self.store.looked_at(job_id)
+        except StorageError:  # who looks needs no room on the disk
+            log.warning("it could not be written that job %s was looked at", job_id, exc_info=True)
 
     def add(self, received: Received, name: str, user: str) -> Job:
         """Make a job of an upload, for a user.
@@ -72,13 +97,16 @@ class Context:
         Raises:
             SettingsError: its settings can't be used.
             QueueFullError: too many jobs wait.
+            QuotaError: the user keeps too much already.
             StorageError: the disk is full or refuses.
         """
         job_id, file, size = new_id(), safe_name(name), received.path.stat().st_size
         try:
             settings = web_settings(Settings(), received.settings)
+            self.quotas.check(self.store, self.products, user, jobs=1, size=size)
             self.data.adopt(job_id, received.path, file)
-            job = self.store.add(job_id, name, file, settings.model_dump(mode="json"), limit=self.max_queued, user=user)
+            values = settings.model_dump(mode="json")
+            job = self.store.add(job_id, name, file, values, limit=self.max_queued, user=user, size=size)
         except BaseException:
             received.path.unlink(missing_ok=True)
             self.data.remove(job_id)
@@ -107,14 +135,18 @@ def context_of(request: Request) -> Context:
 
 
 def own_job(request: Request) -> None:
-    """Refuse what is asked of another user's job, in the words in which a job that isn't there is refused.
+    """Note that somebody looks at the job. Refuse what is asked of another user's, in the words in which a job that
+    isn't there is refused.
 
     Raises:
         JobNotFoundError: the address names a job which is not the user's.
     """
     context, job_id = context_of(request), request.path_params.get("job_id")
-    if context.users and job_id is not None:
+    if job_id is None:
+        return
+    if context.users:
         context.store.check_user(job_id, user_of(request))
+    context.looked_at(job_id)
 
 
 def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:

@@ -95,6 +95,15 @@ async def receive(request: Request, path: Path, max_bytes: int) -> Received:
         raise
 
 
+def declared_bytes(request: Request) -> int:
+    """The length that the sender declares; 0 where it is none, or more than is read at all."""
+    from diorama.photo import MAX_BYTES
+
+    declared = request.headers.get("content-length", "")
+    size = int(declared) if declared.isdigit() and len(declared) < 12 else 0
+    return size if size <= MAX_BYTES + FORM_BYTES else 0
+
+
 def too_large(max_bytes: int) -> PhotoTooLargeError:
     """The error of an upload that is over the limit."""
     return PhotoTooLargeError(

@@ -111,7 +111,7 @@ def list_products(
     "/jobs/{job_id}/products",
     status_code=202,
     response_model=MadeOut,
-    responses=problems.documented(403, 404, 409, 422, 429),
+    responses=problems.documented(403, 404, 409, 422, 429, 507),
     tags=["products"],
     summary="Make a file of a step",
 )
@@ -138,6 +138,7 @@ def make_product(job_id: str, body: ProductIn, context: Shared) -> Any:
         asked=now,
         queued_at=now,
     )
+    context.quotas.check(context.store, context.products, job.user)
     row = context.products.ask(wanted, limit=context.max_queued)
     if row.state == "done" and not _file(context, row).is_file():  # somebody tidied up by hand
         context.products.delete(job_id, row.id)

@@ -96,7 +96,7 @@ async def create_job(
     `failed`.
     """
     try:
-        context.refuse_overflow()
+        await asyncio.to_thread(context.refuse, user_of(request), limits.declared_bytes(request))
         changes = limits.parse_settings(settings)
         path = context.data.incoming()
         if example is not None:
