@@ -18,9 +18,7 @@ def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible
     """Fill `hole` from `known`; see `diorama.inpaint.fill` for the contract (arguments are checked there)."""
     out = rgb.copy()
     # What isn't known may influence nothing, so it is removed before anything is computed.
-    colour = np.where(known[..., None], rgb, 0).astype(np.float32)
-    seen = np.where(known, visible, 0).astype(np.float32)
-    levels = pyramid.build(pyramid.Level(colour, known, seen, hole, np.where(hole, behind, 0).astype(np.float32)))
+    levels = pyramid.build(pyramid.finest(rgb, hole, known, behind, visible))
     smooth = membrane.solve(levels)
     detailed = exemplar.refine(levels, smooth)
     filled = DETAIL * detailed[hole] + (1 - DETAIL) * smooth[0][hole]

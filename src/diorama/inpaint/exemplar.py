@@ -61,11 +61,11 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
         h, w = level.hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
-            shifts = _doubled(shifts, h, w)
+            shifts = _doubled(shifts, level.hole)
         ys, xs = _centres(level.hole, plan.stride)
         trust = _trust(level, costs.guess)
         around = np.full((h, w, 3), -1, np.float32)
-        picture = _packed(level)
+        picture = _packed(level.colour, level.known, level.visible)
         for turn in range(plan.rounds):
             cost = np.zeros(len(ys), np.float32)
             _search(
@@ -79,7 +79,8 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
 
 def _centres(hole: Mask, stride: int) -> tuple[Ints, Ints]:
     """The rows and columns of the patches to search: a grid, so that their votes reach every pixel of the hole."""
-    ys, xs = np.nonzero(hole[::stride, ::stride])
+    coarse = hole[::stride, ::stride]
+    ys, xs = np.divmod(np.flatnonzero(coarse), coarse.shape[1])
     return (ys * stride).astype(np.int32), (xs * stride).astype(np.int32)
 
 
@@ -127,18 +128,22 @@ def _look_along(known, visible, hole, behind, tolerance, shifts):  # type: ignor
 def _trust(level: Level, guess: float) -> Float:
     """(H, W): weight of a hole's pixel in a comparison: the farther from anything known, the less it is worth."""
     free = level.known & ~level.hole
-    distance = cv2.distanceTransform((~free).astype(np.uint8), cv2.DIST_L2, 3)
-    return np.asarray(np.maximum(0.9**distance, 0.05) * guess + 0.02, np.float32)
+    distance = cv2.distanceTransform((~free).view(np.uint8), cv2.DIST_L2, 3)
+    trust = np.zeros(free.shape, np.float32)
+    trust[level.hole] = np.maximum(0.9 ** distance[level.hole], 0.05) * guess + 0.02
+    return trust
 
 
 @numba.njit(cache=True, nogil=True)
-def _doubled(shifts, height, width):  # type: ignore[no-untyped-def]
-    """The shifts of a finer level, from those of the level that has half its pixels a side."""
-    finer = np.empty((height, width, 2), np.int32)
+def _doubled(shifts, hole):  # type: ignore[no-untyped-def]
+    """The shifts of a finer level's hole, from those of the level that has half its pixels a side."""
+    height, width = hole.shape
+    finer = np.zeros((height, width, 2), np.int32)
     for y in range(height):
         for x in range(width):
-            finer[y, x, 0] = 2 * shifts[y // 2, x // 2, 0]
-            finer[y, x, 1] = 2 * shifts[y // 2, x // 2, 1]
+            if hole[y, x]:
+                finer[y, x, 0] = 2 * shifts[y // 2, x // 2, 0]
+                finer[y, x, 1] = 2 * shifts[y // 2, x // 2, 1]
     return finer
 
 
@@ -152,11 +157,16 @@ def _settle(filled, hole, votes, weight, smooth):  # type: ignore[no-untyped-def
                     filled[y, x, c] = votes[y, x, c] / weight[y, x] if weight[y, x] > 0 else smooth[y, x, c]
 
 
-def _packed(level: Level) -> Float:
+@numba.njit(cache=True, nogil=True)
+def _packed(colour, known, visible):  # type: ignore[no-untyped-def]
     """(H, W, 4): what is known, its colour and its disparity side by side; what isn't is nearer than anything."""
-    picture = np.empty((*level.known.shape, 4), np.float32)
-    picture[..., :3] = level.colour
-    picture[..., 3] = np.where(level.known, level.visible, UNKNOWN)
+    height, width = known.shape
+    picture = np.empty((height, width, 4), np.float32)
+    for y in range(height):
+        for x in range(width):
+            for c in range(3):
+                picture[y, x, c] = colour[y, x, c]
+            picture[y, x, 3] = visible[y, x] if known[y, x] else UNKNOWN
     return picture
 
 

@@ -29,18 +29,43 @@ from its left or right. Flat between 4 and 16 on Middlebury pairs; 1 loses 0.2 d
 def solve(levels: list[Level]) -> list[Float]:
     """Fill the holes of every level smoothly -> (H, W, 3) float32 each, meaningful in the level's holes only."""
     finest = levels[0]
-    mean = finest.colour[finest.known].mean(0, dtype=np.float64)
+    mean = _mean(finest.colour, finest.known)
     solutions: list[Float] = []
     for level in reversed(levels):
         h, w = level.hole.shape
         if solutions:
-            filled = solutions[-1].repeat(2, 0)[:h].repeat(2, 1)[:, :w].copy()
+            filled = _doubled(solutions[-1], h, w)
         else:
             filled = np.broadcast_to(mean.astype(np.float32), level.colour.shape).copy()
-        ys, xs = (np.ascontiguousarray(a) for a in np.nonzero(level.hole))
+        ys, xs = np.divmod(np.flatnonzero(level.hole), w)
         _relax(filled, ys, xs, *level, level is not finest, DISPARITY_SCALE, SIDEWAYS, OVER_RELAXATION, SWEEPS)
         solutions.append(filled)
     return solutions[::-1]
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean(colour, known):  # type: ignore[no-untyped-def]
+    """(3,) float64: the mean of what is known."""
+    total = np.zeros(3)
+    count = 0
+    for y in range(known.shape[0]):
+        for x in range(known.shape[1]):
+            if known[y, x]:
+                count += 1
+                for c in range(3):
+                    total[c] += colour[y, x, c]
+    return total / max(count, 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _doubled(coarse, height, width):  # type: ignore[no-untyped-def]
+    """Each pixel twice in both directions."""
+    fine = np.empty((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            for c in range(3):
+                fine[y, x, c] = coarse[y // 2, x // 2, c]
+    return fine
 
 
 @numba.njit(cache=True, nogil=True)

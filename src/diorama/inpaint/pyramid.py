@@ -25,6 +25,26 @@ class Level(NamedTuple):
     behind: Float  # (H, W) disparity of the surface in the hole
 
 
+def finest(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible: Float) -> Level:
+    """The finest level; what isn't known, and what is no hole, becomes 0."""
+    colour = np.empty(rgb.shape, np.float32)
+    seen, hidden = np.empty(hole.shape, np.float32), np.empty(hole.shape, np.float32)
+    _only(rgb, known, hole, behind, visible, colour, seen, hidden)
+    return Level(colour, known, seen, hole, hidden)
+
+
+@numba.njit(cache=True, nogil=True)
+def _only(rgb, known, hole, behind, visible, colour, seen, hidden):  # type: ignore[no-untyped-def]
+    height, width = known.shape
+    for y in range(height):
+        for x in range(width):
+            there = known[y, x]
+            for c in range(3):
+                colour[y, x, c] = rgb[y, x, c] if there else 0
+            seen[y, x] = visible[y, x] if there else np.float32(0)
+            hidden[y, x] = behind[y, x] if hole[y, x] else np.float32(0)
+
+
 def build(finest: Level) -> list[Level]:
     """Halve until 4 pixels are left on the shorter side -> levels, finest first."""
     levels = [finest]
