@@ -41,7 +41,7 @@ FOUNDATION = [
 
 STAGES = 1
 ABOVE = {
-    **{"optimize": 2, "enhanced": 3, "final": 3, "export": 3, "pipeline": 4},
+    **{"optimize": 2, "original": 3, "enhanced": 3, "final": 3, "export": 3, "pipeline": 4},
     **{"jobs": 5, "server": 6, "doctor": 6, "batch": 6, "cli": 7, "__main__": 8, "__init__": 8},
 }
 """What may import everything of a lower number. What is named nowhere is a stage: it imports the foundation alone."""

@@ -110,12 +110,10 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
 def test_every_file_is_there_and_is_what_it_says(client: TestClient, made: dict[str, Any]) -> None:
     names = {file["name"].split("/")[1]: file for file in made["files"]}
     shown = {"photo.jpg", "depth.jpg", "thumbnail.jpg", "points_preview.ply"}
-    downloads = {"scene.glb", "scene.obj.zip", "points.ply", "mesh.ply", "depth.png", "depth.npy", "depth.exr"}
-    downloads |= {"normals.png", "scene.diorama"}
+    downloads = {"scene.glb", "points.ply", "mesh.ply", "depth.png", "depth.npy", "scene.diorama"}
     assert {name for name, file in names.items() if not file["download"]} == shown
     assert {name for name, file in names.items() if file["download"]} == downloads
     beginnings = {"jpg": b"\xff\xd8", "ply": b"ply\n", "glb": b"glTF", "png": b"\x89PNG", "npy": b"\x93NUMPY"}
-    beginnings |= {"zip": b"PK", "exr": b"\x76\x2f\x31\x01"}
     for name, file in names.items():
         answer = client.get(file["url"])
         assert answer.status_code == 200

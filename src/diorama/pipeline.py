@@ -16,22 +16,20 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from diorama import enhanced, final, networks
+from diorama import enhanced, final, networks, original
 from diorama.advice import ReconstructionAdvice, SceneAdvice, keys_of, without
 from diorama.corrections import parse_all
 from diorama.errors import SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
 from diorama.types import (
     Correction,
-    Cuts,
-    DepthMap,
-    Mesh,
     Photo,
     PointCloud,
     Progress,
@@ -87,7 +85,10 @@ class CheckpointStore(Protocol):
 
 
 class _Run:
-    """One run through the stages: keys, checkpoints, progress and the report."""
+    """One run through the stages: keys, checkpoints, progress and the report.
+
+    A finished stage is saved while the next one is made; the end of the run waits for what is still being saved.
+    """
 
     def __init__(self, settings: Settings, progress: Progress | None, checkpoints: CheckpointStore | None) -> None:
         self.settings = settings
@@ -95,6 +96,24 @@ class _Run:
         self.checkpoints = checkpoints
         self.key = ""
         self.report: list[StageReport] = []
+        self._saver = ThreadPoolExecutor(1)
+        self._saving: list[Future[None]] = []
+
+    def __enter__(self) -> _Run:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._saver.shutdown()
+        if error[0] is None:
+            self._save()
+
+    def _save(self, *what: Any) -> None:
+        """Begin to save a stage; say what went wrong with those before it."""
+        for one in [saving for saving in self._saving if saving.done()]:
+            self._saving.remove(one)
+            one.result()
+        if what and self.checkpoints:
+            self._saving.append(self._saver.submit(self.checkpoints.save, *what))
 
     def stage(
         self,
@@ -127,8 +146,7 @@ class _Run:
             ran_on = ", ".join(seen.providers)
             listed = {**self.settings.of_stage(name), **(given or {})}
             report = StageReport(name, backend, reason, seconds, listed, said, ran_on)
-            if self.checkpoints:
-                self.checkpoints.save(name, self.key, record, report)
+            self._save(name, self.key, record, report)
         self.report.append(report)
         self.progress(name, 1.0, STAGE_MESSAGES[name])
         return record
@@ -154,7 +172,7 @@ def make(
         until: the last step to make; the last one there is where None.
         fetch: whether missing weights of a better depth model may be downloaded (never when offline).
         progress: called as stages go on.
-        checkpoints: where finished stages are kept and looked for.
+        checkpoints: where finished stages are kept and looked for; `save` is called from another thread.
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
         corrections: strokes that correct the depth, in order; as records or as in a corrections file.
         read: what makes a Photo of `source`; `photo.read`, in this process, where None.
@@ -169,20 +187,32 @@ def make(
         raise SettingsError(
             f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
         )
-    strokes = parse_all(corrections)
-    run = _Run(settings, progress, checkpoints)
+    with _Run(settings, progress, checkpoints) as run:
+        return _make(run, source, read or _read, until or STEPS[-1], fetch, edits, parse_all(corrections))
+
+
+def _make(
+    run: _Run,
+    source: Source,
+    read: Callable[[Source, Settings], Photo],
+    until: Step,
+    fetch: bool,
+    edits: Edits,
+    strokes: tuple[Correction, ...],
+) -> Scene:
+    settings = run.settings
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
-    full = _Once(lambda: (read or _read)(source, settings))
-    photo = run.stage("photo", _identity(source), lambda: _photo(full(), settings))
-    depth = run.stage("depth", _depth_identity(settings), lambda: _depth(full(), settings, fetch, run.progress))
+    full = _Once(lambda: read(source, settings))
+    photo = run.stage("photo", _identity(source), lambda: original.photo(full(), settings))
+    depth = run.stage("depth", _depth_identity(settings), lambda: original.depth(full(), settings, fetch, run.progress))
     if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo
         photo = replace(photo, camera=depth.camera.resized(photo.width, photo.height))
     if strokes:
         listed = {"corrections": [stroke.to_json() for stroke in strokes]}
-        depth = run.stage("corrections", json.dumps(listed), lambda: _corrected(depth, photo, strokes), listed)
-    points = run.stage("points", "", lambda: _points(depth, photo, settings))
-    cuts, meshes = run.stage("mesh", "", lambda: _mesh(points, depth, settings))
-    if (until or STEPS[-1]) == "original":
+        depth = run.stage("corrections", json.dumps(listed), lambda: original.corrected(depth, photo, strokes), listed)
+    points = run.stage("points", "", lambda: original.points(depth, photo, settings))
+    cuts, meshes = run.stage("mesh", "", lambda: original.mesh(points, depth, settings))
+    if until == "original":
         report = tuple(run.report)
         return Scene("original", photo, depth, points, cuts, meshes, settings, report, corrections=strokes)
     points, cuts = enhanced.silhouettes(points, cuts, depth, settings)
@@ -273,65 +303,6 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         tuning=tuning,
         outcomes=made.outcomes,
     )
-
-
-def _photo(full: Photo, settings: Settings) -> tuple[Photo, str, str, tuple[str, ...]]:
-    camera = full.camera
-    reason = {
-        "calibration": "focal length as the phone calibrated it, from the photo's file",
-        "exif": "focal length from the photo's EXIF data",
-        "user": "focal length as given",
-        "model": "focal length from the depth model",
-        "optimized": "focal length as an earlier scene's optimisation found it",
-        "assumed": "no focal length in the photo: the depth model gives one, or one is assumed",
-    }[camera.source]
-    return full.fitted(settings.texture_size), "pillow", reason, full.warnings
-
-
-def _depth(
-    full: Photo, settings: Settings, fetch: bool, progress: Progress
-) -> tuple[DepthMap, str, str, tuple[str, ...]]:
-    from diorama import depth as backends
-
-    result, reason = backends.estimate(full, settings, fetch=fetch, progress=progress)
-    warnings = result.warnings
-    if result.camera.source == "assumed":
-        warnings += (
-            f"The photo names no focal length; a field of view of {result.camera.fov_x:.0f}° is assumed. "
-            "Set the field of view if you know it.",
-        )
-    elif full.camera.source == "assumed":
-        reason += f" It sees a field of view of {result.camera.fov_x:.0f}°; the photo names none."
-    return result, result.model, reason, warnings
-
-
-def _corrected(
-    depth: DepthMap, photo: Photo, strokes: tuple[Correction, ...]
-) -> tuple[DepthMap, str, str, tuple[str, ...]]:
-    from diorama.depth.correct import correct
-
-    kinds = [stroke.kind for stroke in strokes]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-    return correct(depth, photo.rgb, strokes), "brush", f"Corrected by hand: {counts}.", ()
-
-
-def _points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointCloud, str, str, tuple[str, ...]]:
-    from diorama.cuts import clean
-    from diorama.points import unproject
-
-    points = clean(unproject(depth, photo, settings), settings)
-    return points, "pinhole", "unprojected through the photo's camera", ()
-
-
-def _mesh(
-    points: PointCloud, depth: DepthMap, settings: Settings
-) -> tuple[tuple[Cuts, tuple[Mesh, ...]], str, str, tuple[str, ...]]:
-    from diorama.cuts import by_hand, find_cuts
-    from diorama.mesh import triangulate
-
-    cuts = by_hand(find_cuts(points, settings), depth)
-    mesh, warnings = triangulate(points, cuts, settings.triangles)
-    return (cuts, (mesh,)), "quadtree", "adaptive grid with cuts at depth edges", warnings
 
 
 def _read(source: Source, settings: Settings) -> Photo:

@@ -16,7 +16,7 @@ from diorama.export import ply, preview
 if TYPE_CHECKING:
     from diorama.types import Mesh, Scene, Step, UInt8
 
-VERSION = 3
+VERSION = 4
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
 
 TOGETHER = 2
@@ -149,12 +149,6 @@ def _exported(name: str) -> Output:
 
     found = export.format_of(name)
     return Output(name, found.label, found.media_type, True, write)
-
-
-def _distances(scene: Scene, path: Path) -> None:
-    """At the geometry's size: twelve megapixels of floats are 80 MB that say no more."""
-    depth = scene.depth
-    export.write_depth(depth, (depth.camera.width, depth.camera.height), path, z=scene.points.z)
 
 
 def _points_preview(scene: Scene, path: Path) -> None:
@@ -320,9 +314,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
         _THUMBNAIL,
         Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
-        *map(_exported, ("scene.glb", "scene.obj.zip", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
-        Output("depth.exr", "Depth map and distances (OpenEXR)", "image/x-exr", True, _distances),
-        *map(_exported, ("normals.png", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
     ),
     "enhanced": (
         Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
@@ -330,7 +322,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("imagined.jpg", "What was imagined", "image/jpeg", False, _imagined_view),
         Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
         _THUMBNAIL,
-        *map(_exported, ("scene.glb", "scene.obj.zip", "mesh.ply", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
     ),
@@ -340,9 +332,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("texture_before.jpg", "Texture, before", "image/jpeg", False, both=_texture_before),
         Output("texture_after.jpg", "Texture, after", "image/jpeg", False, both=_texture_after),
         _THUMBNAIL,
-        *map(_exported, ("scene.glb", "scene.obj.zip", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
-        Output("depth.exr", "Depth map and distances (OpenEXR)", "image/x-exr", True, _distances),
-        *map(_exported, ("normals.png", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
         Output("advice.json", "What was advised and done (JSON)", "application/json", True, _advice),

@@ -280,13 +280,10 @@ export const S = {
 
   files: {
     "scene.glb": "Textured mesh with the photo's camera. For Blender, game engines and the web.",
-    "scene.obj.zip": "OBJ, material and texture: unpack them into one folder. For programs that don't read GLB.",
     "points.ply": "Every point with its colour. For MeshLab and CloudCompare.",
     "mesh.ply": "The surfaces with normals, without the texture.",
     "depth.png": "Inverse depth in 16 bits: lighter is nearer.",
     "depth.npy": "Inverse depth as float32, for Python.",
-    "depth.exr": "Inverse depth (Y) and distances (Z) as float32, for compositing: Nuke, Blender.",
-    "normals.png": "Which way each surface faces: red right, green up, blue towards you.",
     "scene.diorama": "All of it: photo, depth, points, mesh, settings and report. Opens in Diorama.",
     "segments.json": "Masks, boxes and names of the things, in the COCO format.",
     "annotated.jpg": "The photo with outlines and names drawn on it.",
@@ -302,7 +299,6 @@ export const S = {
     },
     enhanced: {
       "scene.glb": "A node for every thing, named after it, one texture. For Blender, game engines and the web.",
-      "scene.obj.zip": "An object for every thing, material and texture: unpack them into one folder.",
       "mesh.ply": "All surfaces, the imagined ones too, with normals, without the texture.",
       "scene.diorama": "All of it: photo, depth, things, surfaces, settings and report. Opens in Diorama.",
     },
