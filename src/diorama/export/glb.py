@@ -125,7 +125,7 @@ def document(scene: Scene, layout: Layout) -> Encoded:
         "samplers": [wrap],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data), **({"uri": f"{layout.files}.bin"} if layout.files else {})}],
+        "buffers": buffer.buffers(f"{layout.files}.bin" if layout.files else ""),
     }
     return Encoded(gltf, bytes(buffer.data), texture, geometry)
 

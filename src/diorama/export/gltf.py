@@ -17,14 +17,18 @@ from diorama.products import ProductProgress
 from diorama.products.meshes import GlbOptions, GltfOptions
 from diorama.types import Scene
 
-DRACO_INSTALL = "pip install 'diorama-3d[draco]'"
+PACKERS: dict[packing.Packing, tuple[str, str, str]] = {
+    "draco": ("Draco", "DracoPy", "pip install 'diorama-3d[draco]'"),
+    "meshopt": ("meshoptimizer", "meshopt", "pip install 'diorama-3d[meshopt]'"),
+}
+"""Name, module and command of what packs meshes by an extra."""
 
 
 def write_glb(scene: Scene, path: Path, options: GlbOptions, progress: ProductProgress) -> tuple[str, ...]:
     """Write the scene as GLB.
 
     Raises:
-        FormatError: Draco is asked for and not installed.
+        FormatError: Draco or meshoptimizer is asked for and not installed, or both are.
         InputError: the scene has no surface, or is never as small as `max_mb`.
         StorageError: the disk is full or refuses.
     """
@@ -70,17 +74,22 @@ def _files(scene: Scene, stem: str, options: GltfOptions) -> tuple[dict[str, byt
 
 
 def _layout(scene: Scene, options: GltfOptions) -> tuple[glb.Layout, tuple[str, ...]]:
-    if options.draco:
-        if importlib.util.find_spec("DracoPy") is None:
-            raise FormatError("Draco needs a package that isn't installed.", hint=f"Install it: {DRACO_INSTALL}")
-        return glb.Layout(options.normals, "draco"), ()
-    if not options.quantize:
+    if options.draco and options.meshopt:
+        raise FormatError("A mesh is packed by Draco or by meshoptimizer.", hint="Choose one of the two.")
+    how: packing.Packing = "draco" if options.draco else "meshopt" if options.meshopt else "plain"
+    if how in PACKERS:
+        label, module, install = PACKERS[how]
+        if importlib.util.find_spec(module) is None:
+            raise FormatError(f"{label} needs a package that isn't installed.", hint=f"Install it: {install}")
+    if how == "draco":
+        return glb.Layout(options.normals, how), ()
+    if not options.quantize and how == "plain":
         return glb.Layout(options.normals), ()
     focal = scene.camera.fx
     surfaces = [glb.to_gltf(mesh.vertices) for mesh in scene.meshes if len(mesh.vertices)]
     errors = [packing.reprojection_error(one, focal, packing.quantisation(one)) for one in surfaces]
     note = f"Quantisation moves vertices by up to {max(errors, default=0.0):.2g} pixels of the photo."
-    return glb.Layout(options.normals, "quantized"), (note,)
+    return glb.Layout(options.normals, how if how == "meshopt" else "quantized"), (note,)
 
 
 def _stem(name: str) -> str:
