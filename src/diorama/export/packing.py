@@ -165,7 +165,9 @@ def _meshopt(surface: Surface, buffer: Buffer) -> tuple[dict[str, Any], Transfor
     import meshopt
 
     # Triangles in the order that packs best, vertices in that of their first use.
-    faces, new_places, used = meshopt.reorder_mesh(surface.faces.astype(np.uint32).ravel(), triangles=True, optsize=True)
+    faces, new_places, used = meshopt.reorder_mesh(
+        surface.faces.astype(np.uint32).ravel(), triangles=True, optsize=True
+    )
     order = np.zeros(used, np.int64)
     reached = new_places < used  # vertices of no triangle have no place
     order[new_places[reached]] = np.flatnonzero(reached)

@@ -1,21 +1,24 @@
 """Fewer triangles in a finished scene, for files that have to be small.
 
-Edges collapse by quadric error (Garland and Heckbert 1997) in picture space (x px, y px, inverse depth), where an error
-is what is seen. A mesh's texture coordinates are an even map of picture space, so they are known wherever a vertex
-goes; where they are not (soft rims), the nearest vertex's are taken.
+All of it happens in picture space (x px, y px, inverse depth), where an error is what is seen. Vertices are clustered
+(see `clusters`), which makes borders coarse and leaves no gap; then edges inside collapse by quadric error (Garland and
+Heckbert 1997), and borders stay. A mesh's texture coordinates are an even map of picture space, so they are known
+wherever a vertex goes, but for what the nearest vertex's differ by; where they follow no such map, the nearest vertex's
+are taken.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from diorama.export.clusters import Places, border_places, clustered, welded
 from diorama.mesh import vertex_normals
 from diorama.types import Camera, Float32, Mesh, Scene
 
-EVEN_TEXELS = 0.1
-"""Texture coordinates that are this near to an even map of the picture are one."""
+EVEN_TEXELS = 2.0
+"""Texture coordinates that are this near to an even map of the picture follow it."""
 
 FEWEST = 8
 """Triangles below which nothing is gained."""
@@ -32,15 +35,28 @@ HASTE = 8
 """fast-simplification's aggressiveness; lower ones stop long before the target on meshes of many small pieces."""
 
 
-def reduced(scene: Scene, visible: float, imagined: float, *, rims: bool = True, backs: bool = True) -> Scene:
-    """The scene with about these shares of its triangles.
+@dataclass(frozen=True)
+class Detail:
+    """How much of a surface is kept."""
+
+    cell: float  # px of a photo of 1536 x 1024; 0: vertices are not clustered
+    share: float  # of the triangles that are left then
+
+
+WHOLE = Detail(0, 1)
+
+
+def reduced(scene: Scene, visible: Detail, imagined: Detail, *, rims: bool = True, backs: bool = True) -> Scene:
+    """The scene with fewer triangles.
 
     Args:
-        visible, imagined: shares of what the photo shows and of what was imagined; 1 leaves them as they are.
+        visible, imagined: of what the photo shows, and of what was imagined.
         rims: whether soft rims stay; they are as they were.
         backs: whether the closed backs of things that stand free stay.
     """
     meshes = []
+    seen = [mesh for mesh in scene.meshes if not mesh.imagined and mesh.alpha is None]
+    borders = _borders(seen, scene, visible.cell) if visible.cell else None
     for mesh in scene.meshes:
         if mesh.alpha is not None:
             if rims:
@@ -48,7 +64,11 @@ def reduced(scene: Scene, visible: float, imagined: float, *, rims: bool = True,
             continue
         if mesh.imagined and mesh.name.endswith(", back") and not backs:
             continue
-        meshes.append(_reduced(mesh, imagined if mesh.imagined else visible, scene))
+        if not mesh.imagined:
+            meshes.append(_reduced(mesh, visible, scene, borders))
+            continue
+        own = _borders([mesh], scene, imagined.cell) if imagined.cell else None
+        meshes.append(_reduced(mesh, imagined, scene, own))
     return replace(scene, meshes=tuple(meshes))
 
 
@@ -56,7 +76,7 @@ def without_detail_behind(scene: Scene) -> Scene:
     """The scene with coarse backs: nobody sees them within the travel that is allowed. Their borders, where they meet
     the front, stay."""
     meshes = (
-        _reduced(mesh, BACK_SHARE, scene, border=True)
+        _reduced(mesh, Detail(0, BACK_SHARE), scene, None)
         if mesh.imagined and mesh.name.endswith(", back") and len(mesh.faces) > FINE
         else mesh
         for mesh in scene.meshes
@@ -64,19 +84,33 @@ def without_detail_behind(scene: Scene) -> Scene:
     return replace(scene, meshes=tuple(meshes))
 
 
-def _reduced(mesh: Mesh, share: float, scene: Scene, *, border: bool = False) -> Mesh:
-    target = int(len(mesh.faces) * share)
-    if share >= 1 or target < FEWEST:
+def _unit(camera: Camera) -> float:
+    """Pixels of the scene's photo for one of a photo of 1536 x 1024; at least a half, since grids are no finer."""
+    return max(camera.diagonal / float(np.hypot(1536, 1024)), 0.5)
+
+
+def _scale(scene: Scene) -> float:
+    return DEPTH_PX * _unit(scene.camera) * float(scene.points.z.min())
+
+
+def _borders(meshes: list[Mesh], scene: Scene, cell: float) -> Places:
+    flat = [welded(_flattened(mesh.vertices, scene.camera, _scale(scene)), mesh.faces) for mesh in meshes]
+    return border_places(flat, cell * _unit(scene.camera))
+
+
+def _reduced(mesh: Mesh, detail: Detail, scene: Scene, borders: Places | None) -> Mesh:
+    if len(mesh.faces) < 2 * FEWEST or detail == WHOLE:
         return mesh
     import fast_simplification
 
-    camera = scene.camera
-    nearest = float(scene.points.z.min())
-    scale = DEPTH_PX * camera.diagonal / np.hypot(1536, 1024) * nearest
+    camera, scale = scene.camera, _scale(scene)
     flat = _flattened(mesh.vertices, camera, scale)
-    found, faces = fast_simplification.simplify(
-        flat, mesh.faces, target_count=target, agg=HASTE, preserve_border=border
-    )
+    found, faces = welded(flat, mesh.faces)
+    if borders is not None:
+        found, faces = clustered(found, faces, detail.cell * _unit(camera), borders)
+    target = int(len(faces) * detail.share)
+    if FEWEST <= target < len(faces):
+        found, faces = fast_simplification.simplify(found, faces, target_count=target, agg=HASTE, preserve_border=True)
     if not len(faces):
         return mesh
     uv = _looked_up(flat, mesh.uv, found, scene.texture.shape)
@@ -99,12 +133,12 @@ def _looked_up(flat: Float32, uv: Float32, found: Float32, texture: tuple[int, .
     def with_one(points: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.concatenate([points[:, :2], np.ones_like(points[:, :1])], axis=1).astype(float)
 
-    even = np.linalg.lstsq(with_one(flat), uv.astype(float), rcond=None)[0]
-    off = np.abs(with_one(flat) @ even - uv) * (texture[1], texture[0])
-    if float(off.max()) <= EVEN_TEXELS:
-        looked = with_one(found) @ even
-    else:
-        from scipy.spatial import cKDTree
+    from scipy.spatial import cKDTree
 
-        looked = uv[cKDTree(flat).query(found)[1]]
+    even = np.linalg.lstsq(with_one(flat), uv.astype(float), rcond=None)[0]
+    off = uv - with_one(flat) @ even
+    nearest = cKDTree(flat).query(found)[1]
+    smooth = float((np.abs(off) * (texture[1], texture[0])).max()) <= EVEN_TEXELS
+    # Vertices beside a border are drawn to their own side by a part of a texel: so are the new ones.
+    looked = with_one(found) @ even + off[nearest] if smooth else uv[nearest]
     return np.ascontiguousarray(np.clip(looked, 0, 1), np.float32)
