@@ -72,6 +72,7 @@ class Decoder:
         reader: str = READER,
     ) -> None:
         self._reader = reader
+        self.peak_bytes = 0  # of memory, while the last photo was read
         self._limits = {"memory": memory, "cpu": cpu_seconds, "files": OPEN_FILES, "wall": int(wall_seconds) + 1}
         self._wall = wall_seconds
         self._lock = threading.Lock()
@@ -163,7 +164,10 @@ class Decoder:
             message += chunk
 
     def _ended(self) -> int:
-        return int(self._line() or -int(signal.SIGKILL))
+        """The fork's exit code, or minus the signal that ended it."""
+        code, _, peak = self._line().partition(" ")
+        self.peak_bytes = int(peak or 0)
+        return int(code or -signal.SIGKILL)
 
 
 def _has_packets() -> bool:
@@ -218,8 +222,9 @@ def serve(reader: str) -> None:
                 _read_once(read, json.loads(message), files[0], requests)
             os.close(files[0])
             requests.send(str(child).encode())
-            _, status = os.waitpid(child, 0)
-            requests.send(str(os.waitstatus_to_exitcode(status)).encode())
+            _, status, used = os.wait4(child, 0)
+            peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            requests.send(f"{os.waitstatus_to_exitcode(status)} {peak}".encode())
 
 
 def _load() -> None:

@@ -11,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
+from starlette.types import Scope
 
 from diorama.errors import DioramaError
 from diorama.logs import request_id
@@ -76,6 +78,15 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _methods(app: FastAPI, scope: Scope) -> list[str]:
+    """What may be asked of a path: Starlette names the methods of its first route alone."""
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in app.routes)
+    ]
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
 
@@ -92,14 +103,18 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    async def refused(_request: Request, error: HTTPException) -> JSONResponse:
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
+        if status == HTTPStatus.BAD_REQUEST:  # FastAPI's, of a body whose bytes are no text
+            return response(problem(422, "request", "The request's body is no JSON in UTF-8.", "See /docs."))
         answer = response(
             problem(
                 status, status.name.lower().replace("_", "-"), f"{status.description or status.phrase}.", "See /docs."
             )
         )
         answer.headers.update(error.headers or {})
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = ", ".join(_methods(app, request.scope))
         return answer
 
     @app.exception_handler(Exception)

@@ -75,7 +75,7 @@ _PHOTO_BODY = {
     "/jobs",
     status_code=201,
     response_model=JobOut,
-    responses=problems.documented(400, 403, 413, 415, 422, 429, 507),
+    responses=problems.documented(400, 403, 404, 413, 415, 422, 429, 507),
     openapi_extra=_PHOTO_BODY,
     tags=["jobs"],
     summary="Upload a photo",

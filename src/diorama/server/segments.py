@@ -56,7 +56,7 @@ def list_segments(job_id: str, context: Shared) -> Any:
 
 
 @api.patch(
-    "/jobs/{job_id}/segments/{segment_id}",
+    "/jobs/{job_id}/segments/{segment_id:int}",
     response_model=JobOut,
     responses=_ERRORS,
     tags=["segments"],
