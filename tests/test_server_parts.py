@@ -23,7 +23,7 @@ from PIL import Image
 import bad_inputs
 from diorama import depth, weights
 from diorama.errors import DownloadError, PhotoError, PhotoTooLargeError, ServerError, SettingsError, StorageError
-from diorama.server import create_app, fetching, header, serving
+from diorama.server import create_app, fetching, header, serving, web
 from diorama.server.context import web_settings
 from diorama.server.fetching import Fetcher
 from diorama.server.routes import list_models
@@ -250,13 +250,13 @@ def test_serving_says_where_and_ends_in_order(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("diorama.jobs.runner.Runner.start", lambda _self: None)
     monkeypatch.setattr("diorama.jobs.runner.Runner.stop", lambda _self: None)
     servers: list[uvicorn.Server] = []
-    original = serving._Server.__init__
+    original = web.Server.__init__
 
     def remember(self: uvicorn.Server, *given: Any) -> None:
         servers.append(self)
         original(self, *given)
 
-    monkeypatch.setattr(serving._Server, "__init__", remember)
+    monkeypatch.setattr(web.Server, "__init__", remember)
     said: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(
         target=lambda: serving.serve("localhost", 0, tmp_path / "data", fetch=False, open_browser=True, say=said.put)

@@ -31,13 +31,13 @@ MAIN = Path(__file__).parents[1] / "main.py"
 class Server:
     """A server in a process of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         self.started = time.monotonic()
         self.log = data.with_name(f"{data.name}-{time.monotonic_ns()}.log")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(MAIN), "--port", "0", "--workers", "1", "--data", str(data)],
+                [sys.executable, str(MAIN), "--port", "0", "--jobs", "1", *options, "--data", str(data)],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -221,6 +221,36 @@ def test_two_servers_share_the_jobs(server: Server, data: Path) -> None:
         assert server.http.get(f"{JOBS}/{jobs[0]}").status_code == 404
     finally:
         other.end()
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="POSIX: children are found in /proc")
+def test_several_processes_serve_one_address_and_are_replaced_when_they_die(data: Path) -> None:
+    server = Server(data, "--workers", "2")
+    try:
+        pids = _serving(server)
+        assert len(pids) == 2
+        job_id = server.upload(quick_photo(), QUICK).json()["id"]
+        os.kill(int(next((data / "owners").glob("*.lock")).name.partition("-")[0]), SIGKILL)
+        server.http.close()  # a connection to it would be none now
+        server.http = httpx.Client(base_url=server.http.base_url, timeout=60)
+        assert server.wait(job_id)["state"] == "waiting"
+        deadline = time.monotonic() + 30
+        while len(_serving(server)) < 2 or set(_serving(server)) == set(pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert server.http.get("/healthz").status_code == 200
+        left = _serving(server)
+        assert server.end() < 8
+        assert server.process.returncode == 0
+        assert not any(_alive(pid) for pid in left)
+    finally:
+        if server.process.poll() is None:
+            server.end(SIGKILL)
+
+
+def _serving(server: Server) -> list[int]:
+    """Process ids of a server's own processes: those that `multiprocessing` has spawned."""
+    return [pid for pid in server.workers() if b"spawn_main" in (PROC / str(pid) / "cmdline").read_bytes()]
 
 
 # ---- main.py ---------------------------------------------------------------------------------------------------

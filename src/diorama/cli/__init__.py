@@ -319,10 +319,15 @@ def serve(
             help="Folder of the jobs. (Default: DIORAMA_DATA, or the system's place.)",
         ),
     ] = None,
-    workers: Annotated[
+    workers: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Processes that answer requests.")] = 1,
+    jobs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=64, show_default=False, help="Jobs worked on at once. (Default: half the cores.)"
+            metavar="N",
+            min=0,
+            max=64,
+            show_default=False,
+            help="Jobs worked on at once; 0: other servers of the same jobs work. (Default: half the cores.)",
         ),
     ] = None,
     lan: Annotated[
@@ -351,7 +356,8 @@ def serve(
         host,
         port,
         data,
-        slots=workers,
+        workers=workers,
+        slots=jobs,
         fetch=not weights.is_offline(),
         open_browser=open_browser,
         lan=lan,

@@ -238,7 +238,7 @@ class Runner:
         self.stopping = threading.Event()
         self.work_to_do = threading.Semaphore(0)
         self.claiming = threading.Lock()
-        self._slots = [Slot(self, number) for number in range(slots or default_slots())]
+        self._slots = [Slot(self, number) for number in range(default_slots() if slots is None else slots)]
         self._keeper = threading.Thread(target=self._keep_alive, name="heartbeat", daemon=True)
 
     def start(self) -> None:

@@ -5,51 +5,27 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import signal
 import socket
 import sys
-import threading
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from fastapi import FastAPI
-
 from diorama.errors import ServerError
 from diorama.jobs.files import data_folder
 from diorama.logs import VARIABLE, configure
-from diorama.server.app import create_app
+from diorama.server import several, web
 from diorama.server.lan import Lan, addresses, certificate, fingerprint, names, qr_text
 from diorama.server.users import HOW, from_environment, new_token
+from diorama.server.web import Site
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 5000
 EVERY_ADDRESS = "0.0.0.0"
 EVERYWHERE = (EVERY_ADDRESS, "::")
-
-GOODBYE_SECONDS = 1
-"""How long answers that are being sent may still take when the server ends."""
-
-
-class _Server(uvicorn.Server):
-    """Tells the event streams to end, which would otherwise be waited for, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._app = app
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.state.context.closing = True
-        await super().shutdown(sockets)
 
 
 def serve(
@@ -57,6 +33,7 @@ def serve(
     port: int = DEFAULT_PORT,
     data: Path | None = None,
     *,
+    workers: int = 1,
     slots: int | None = None,
     fetch: bool = True,
     open_browser: bool = False,
@@ -71,7 +48,9 @@ def serve(
             them; with `lan`, one of its addresses, or the default for all of them.
         port: 0 takes a free one.
         data: the folder of the jobs; `DIORAMA_DATA` or the platform's folder where None.
-        slots: how many jobs are worked on at once; half the cores where None.
+        workers: how many processes answer requests.
+        slots: how many jobs are worked on at once, by all of them together; half the cores where None; 0: other
+            servers, which share the jobs, do the work.
         fetch: whether better weights are fetched in the background (never when offline).
         open_browser: open the page in the user's browser.
         lan: open to the network: HTTPS with a certificate of its own, and nobody is let in without a token. One that
@@ -102,19 +81,7 @@ def serve(
             opened = Lan(address, os.environ.get("DIORAMA_TOKEN") or new_token())
             how = {"ssl_certfile": network.certificate, "ssl_keyfile": network.key}
         known = network.names if network else _known_as(host)
-        app = create_app(
-            folder, hosts=[_bracketed(name) for name in known], slots=slots, fetch=fetch, lan=opened, users=users
-        )
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            lifespan="on",
-            timeout_graceful_shutdown=GOODBYE_SECONDS,
-            **how,
-        )
+        site = Site(folder, [_bracketed(name) for name in known], slots, fetch, opened, users, how)
 
         def ready() -> None:
             said = f"Diorama is at {opened.link() if opened else address} (Ctrl-C ends it)."
@@ -130,8 +97,10 @@ def serve(
             if open_browser:
                 webbrowser.open(opened.link() if opened else address)
 
-        with _ended_by_signals():
-            _Server(config, app, ready).run(sockets=[listener])
+        if workers > 1:
+            several.run(site, workers, listener, ready)
+        else:
+            web.run(site, listener, ready)
     finally:
         listener.close()
 
@@ -158,20 +127,6 @@ def _network(host: str, folder: Path) -> _Network:
     cert, key = certificate(folder / "tls", known)
     qr_text("")  # before anything else is done: is the package there?
     return _Network(hosts, known, cert, key)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """uvicorn raises the signal that ended it once more, after everything has ended in order: that is no error."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print(sentence: str) -> None:
