@@ -575,9 +575,10 @@ def test_serve_hands_on_what_it_was_given(tmp_path: Path, monkeypatch: pytest.Mo
         "--json",
     ]
     assert "7001" in diorama("serve", *words).json["message"]
+    rest = {"lan": False, "log": None}
     assert calls == [
-        ("127.0.0.1", 5000, None, {"workers": 1, "slots": None, "fetch": True, "open_browser": False, "lan": False}),
-        ("localhost", 7001, tmp_path, {"workers": 3, "slots": 2, "fetch": False, "open_browser": True, "lan": False}),
+        ("127.0.0.1", 5000, None, {"workers": 1, "slots": None, "fetch": True, "open_browser": False, **rest}),
+        ("localhost", 7001, tmp_path, {"workers": 3, "slots": 2, "fetch": False, "open_browser": True, **rest}),
     ]
 
 
