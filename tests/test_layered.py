@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from diorama import inpaint
 from diorama.cuts import find_cuts, near_inverse_depth
 from diorama.layered import BACKDROP, _continued, build
-from diorama.layers import DIAGONAL, LayeredDepth, find_layers
+from diorama.layers import DIAGONAL, LayeredDepth, bridged, find_layers
 from diorama.render import render
 from diorama.rims import ESTIMATED, GIVEN, ribbon, touching, unmix, without_unseen
 from diorama.settings import Settings
@@ -124,6 +124,22 @@ def test_behind_a_thin_strip_the_background_goes_on_under_what_is_visible_beside
         background |= surface.there & (surface.disparity < 0.25 * 30)
     framed = background[found.margin : -found.margin, found.margin : -found.margin]
     assert framed[:, 33 - 18 : 33].all()
+
+
+def test_what_is_imagined_in_one_colour_is_not_torn() -> None:
+    """Behind the right half two backgrounds go on, one above the other."""
+    inverse = np.full((40, 60), 0.2, np.float32)
+    inverse[20:] = 0.5
+    inverse[:, 30:] = 1
+    found = layers_of(inverse)
+    hidden = found.surfaces[1]
+    rgb = np.full((*hidden.there.shape, 3), 90, np.uint8)
+    middle = np.s_[found.margin + 15 : found.margin + 25, found.margin + 36 : found.margin + 44]
+    assert hidden.cuts.down[middle].any()
+    assert not bridged(found, rgb).surfaces[1].cuts.down[middle].any()
+    rgb[found.margin + 20 :] = 250
+    assert np.array_equal(bridged(found, rgb).surfaces[1].cuts.down[middle], hidden.cuts.down[middle])
+    assert bridged(found, rgb).surfaces[0] is found.surfaces[0]
 
 
 @settings(max_examples=12)

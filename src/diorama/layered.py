@@ -16,7 +16,7 @@ import numpy as np
 from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
 from diorama.frame_lines import find_frame_lines
-from diorama.layers import LayeredDepth, Surface, find_layers
+from diorama.layers import LayeredDepth, Surface, bridged, find_layers
 from diorama.mesh import triangulate
 from diorama.rims import GIVEN, Doubt, ribbon, unmix, without_unseen
 from diorama.settings import Settings
@@ -62,10 +62,11 @@ def build(
     """
     cuts = without_unseen(cuts, points.rgb, points.inverse_depth, near_inverse_depth(points), points.opaque)
     scale, depth = _layers(points, cuts, settings, 1 + doubt.wider)
-    visible = depth.surfaces[0]
     margin = depth.margin
     clean_rgb = unmix(points.rgb, points.inverse_depth, cuts, settings.rim_width, doubt)
     grid_rgb = _wide(clean_rgb, margin)
+    depth = bridged(depth, grid_rgb)
+    visible = depth.surfaces[0]
     beyond = depth.needed & ~depth.inside
     with ThreadPoolExecutor(1) as other:
         # Shapes and colours don't need each other, and both leave Python to others most of the time.

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numba
 import numpy as np
 
-from diorama.types import Bool, Camera, Cuts, Float32, Int32
+from diorama.types import Bool, Camera, Cuts, Float32, Int32, UInt8
+
+Array = TypeVar("Array", Bool, Float32)
 
 DIAGONAL = 1.2
 """The viewer may move along both axes at once: reach a little farther than along one."""
@@ -32,6 +35,9 @@ SMOOTHINGS = 3
 
 RELAXATIONS = 60
 """Sweeps that spread depth evenly between the edges of a hidden surface; bands are tens of pixels wide."""
+
+ALIKE = 48.0
+"""Colour difference, in 8-bit steps, over which a hidden surface may be stretched. 24 gains 0.03 dB less."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,48 @@ def find_layers(
     unsure = near_side if strip == 1 else outermost | _grown(near_side, wide_cuts, strip - 1)
     widened = _rims_behind(surfaces, outermost)
     return LayeredDepth(margin, widen(camera, margin), inside, needed, near_side, far_side, unsure, widened)
+
+
+def bridged(depth: LayeredDepth, rgb: UInt8) -> LayeredDepth:
+    """The same, with hidden surfaces stretched over jumps between pixels that continue alike colours.
+
+    What is imagined ends nowhere in particular: a tear in it only shows what was imagined behind it, in another colour.
+    On Middlebury pairs this gains 0.1 dB in the holes, by stereo's disparity as by the true one, and 0.14 on grey ones.
+
+    Args:
+        rgb: (H, W, 3) of the widened grid.
+    """
+    import cv2
+
+    mean = cv2.blur(rgb, (3, 3)).reshape(-1, 3)
+    here = np.arange(depth.inside.size, dtype=np.int32).reshape(depth.inside.shape)
+    visible = depth.surfaces[0].disparity
+    stretched = [depth.surfaces[0]]
+    for surface in depth.surfaces[1:]:
+        colour = mean[np.where(surface.seed >= 0, surface.seed, here)].astype(np.float32)
+        kept = []
+        for axis, cut in ((1, surface.cuts.right), (0, surface.cuts.down)):
+            # Not where the stretched part would come out in front of what hides it.
+            behind = _along(np.maximum, surface.disparity, axis) < _along(np.minimum, visible, axis)
+            torn = cut & _along(np.logical_and, surface.there, axis) & behind & _between_whole(~cut, axis)
+            torn[torn] = np.linalg.norm(np.diff(colour, axis=axis)[torn], axis=1) < ALIKE
+            kept.append(np.ascontiguousarray(cut & ~torn))
+        stretched.append(replace(surface, cuts=Cuts(kept[0], kept[1])))
+    return replace(depth, surfaces=tuple(stretched))
+
+
+def _between_whole(whole: Bool, axis: int) -> Bool:
+    """Links whose neighbours in line are both whole: else the stretch would slant on beyond the surface's end."""
+    both = np.zeros(whole.shape, bool)
+    line = np.moveaxis(whole, axis, 0)
+    np.moveaxis(both, axis, 0)[1:-1] = line[:-2] & line[2:]
+    return both
+
+
+def _along(join: np.ufunc, values: Array, axis: int) -> Array:
+    """For each link between neighbours along an axis: their values joined."""
+    before, after = (values[:, :-1], values[:, 1:]) if axis else (values[:-1], values[1:])
+    return np.asarray(join(before, after), values.dtype)
 
 
 def _sources(
