@@ -1,4 +1,4 @@
-"""Wavefront OBJ with its material and texture, zipped: three files that belong together, for any 3D program.
+"""Wavefront OBJ with its material and texture: three files that belong together, zipped or not, for any 3D program.
 
 `NAME.obj` names `NAME.mtl`, which names `NAME.jpg`; unpacked into one folder they find each other. Each segment and
 part is an object. The axes are the GLB's (x right, y up, z backward), texture coordinates go up. OBJ knows no opacity
@@ -39,24 +39,56 @@ def write(scene: Scene, path: Path) -> None:
         InputError: the scene has no surface (the photo is transparent everywhere).
         StorageError: the disk is full or refuses.
     """
+    stem = _stem(path)
+    text = _text(scene, stem)
+    with atomic.writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        with archive.open(f"{stem}.obj", "w", force_zip64=True) as out:
+            for lines in text:
+                out.write(lines)
+        archive.getinfo(f"{stem}.obj").external_attr = member("").external_attr
+        archive.writestr(member(f"{stem}.mtl"), _material(f"{stem}.jpg"))
+        archive.writestr(member(f"{stem}.jpg", zipfile.ZIP_STORED), jpeg(scene.texture))
+
+
+def write_folder(scene: Scene, path: Path) -> tuple[str, ...]:
+    """Write NAME.obj with NAME.mtl and NAME.jpg beside it; those with spaces and signs in their names get others.
+
+    Raises:
+        InputError: the scene has no surface (the photo is transparent everywhere).
+        StorageError: the disk is full or refuses.
+    """
+    stem = _stem(path)
+    text = _text(scene, stem)
+    for ending, data in (("mtl", _material(f"{stem}.jpg")), ("jpg", jpeg(scene.texture))):
+        with atomic.writing(path.with_name(f"{stem}.{ending}")) as file:
+            file.write(data)
+    with atomic.writing(path) as file:
+        for lines in text:
+            file.write(lines)
+    return (f"{stem}.mtl and {stem}.jpg belong to it.",)
+
+
+def _text(scene: Scene, stem: str) -> Iterator[bytes]:
+    """The OBJ file, piece by piece.
+
+    Raises:
+        InputError: the scene has no surface; at once, not when the first piece is taken.
+    """
     parts = pieces(scene)
     if not parts:
         raise InputError(
             "The scene has no surface that could be written.", hint="Choose a photo that isn't transparent everywhere."
         )
-    stem = _stem(path)
-    with atomic.writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
-        with archive.open(f"{stem}.obj", "w", force_zip64=True) as out:
-            head = f"# Diorama {__version__}, units: {scene.units}\nmtllib {stem}.mtl\n"
-            out.write(head.encode())
-            first = 1  # OBJ counts from 1, through all groups
-            for part in parts:
-                for lines in _group(part.mesh, first):
-                    out.write(lines.encode("utf-8", "replace"))
-                first += len(part.mesh.vertices)
-        archive.getinfo(f"{stem}.obj").external_attr = member("").external_attr
-        archive.writestr(member(f"{stem}.mtl"), _material(f"{stem}.jpg"))
-        archive.writestr(member(f"{stem}.jpg", zipfile.ZIP_STORED), jpeg(scene.texture))
+
+    def lines() -> Iterator[bytes]:
+        yield f"# Diorama {__version__}, units: {scene.units}\nmtllib {stem}.mtl\n".encode()
+        first = 1  # OBJ counts from 1, through all groups
+        for part in parts:
+            for text in _group(part.mesh, first):
+                yield text.encode("utf-8", "replace")
+            first += len(part.mesh.vertices)
+
+    return lines()
 
 
 def _group(mesh: Mesh, first: int) -> Iterator[str]:
@@ -82,6 +114,6 @@ def _material(texture: str) -> bytes:
 
 
 def _stem(path: Path) -> str:
-    """The archive's name without its endings, as every program can read it inside a file."""
-    bare = re.sub(r"(\.obj)?\.zip$", "", path.name, flags=re.I)
+    """The name without its endings, as every program can read it inside a file."""
+    bare = re.sub(r"(\.obj)?(\.zip)?$", "", path.name, flags=re.I)
     return re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_")[:80] or "scene"

@@ -35,6 +35,11 @@ def _depth(scene: Scene, path: Path) -> None:
     write_depth(scene.depth, (scene.photo.width, scene.photo.height), path)
 
 
+def obj_folder(scene: Scene, path: Path, _options: Options, _progress: ProductProgress) -> tuple[str, ...]:
+    """The product `.obj`, three files."""
+    return obj.write_folder(scene, path)
+
+
 obj_zip, mesh_ply, points_ply = _plain(obj.write), _plain(ply.write_mesh), _plain(_points)
 depth, depth_exr, normals_png = _plain(_depth), _plain(_exr), _plain(normals.write)
 coco_json, annotated_png, bundle_zip = _plain(write_coco), _plain(write_annotated), _plain(bundle.write)

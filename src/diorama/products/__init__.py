@@ -33,6 +33,10 @@ _TABLE = (
         about="As GLB, but the texture can be changed by itself: unpack it into one folder.",
     ),
     Product(
+        "obj", "3D scene (OBJ, MTL and texture as files of their own)", "model/obj", "export.simple:obj_folder",
+        several=True, about="For programs that don't read GLB.",
+    ),
+    Product(
         "obj.zip", "3D scene (OBJ, MTL and texture, zipped)", _ZIP, "export.simple:obj_zip",
         about="For programs that don't read GLB: unpack it into one folder.",
     ),
