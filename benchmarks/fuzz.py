@@ -1,6 +1,6 @@
 """Damaged picture files through the web app's intake: none may crash the server, take long, or take the memory.
 
-    python benchmarks/fuzz.py                       5,000 files
+    python benchmarks/fuzz.py                       5,000 files, about 5 minutes
     python benchmarks/fuzz.py --count 500 --first 2500
     python benchmarks/fuzz.py --keep FOLDER         keeps the files that crash a decoder
 
@@ -185,6 +185,10 @@ def fuzz(numbers: range, folder: Path, keep: Path | None = None, scene_every: in
         start = time.monotonic()
         outcome, photo = _one(client, context, decoder, name, data, found)
         seconds = time.monotonic() - start
+        if seconds > SECONDS:  # was it the file, or the machine that had other things to do?
+            start = time.monotonic()
+            _one(client, context, decoder, name, data, Findings())
+            seconds = time.monotonic() - start
         found.files += 1
         found.answers[outcome] += 1
         found.slowest = max(found.slowest, (seconds, number, name))

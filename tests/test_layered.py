@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diorama import inpaint
+from diorama import inpaint, pipeline
 from diorama.cuts import find_cuts, near_inverse_depth
 from diorama.layered import BACKDROP, _continued, build
 from diorama.layers import DIAGONAL, LayeredDepth, bridged, find_layers
@@ -316,3 +316,10 @@ def test_pixels_at_a_cut() -> None:
     cuts.right[1, 0] = True
     assert touching(cuts)[1].tolist() == [True, True, False]
     assert DIAGONAL >= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (9, 1)], ids=str)
+def test_a_photo_of_a_single_row_or_column_has_layers(size: tuple[int, int]) -> None:
+    pixels = np.full((*size, 3), 120, np.uint8)
+    scene = pipeline.make(pixels, Settings(processing_size=64, triangles=1000), until="enhanced", fetch=False)
+    assert scene.meshes

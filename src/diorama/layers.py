@@ -231,8 +231,9 @@ def widen(camera: Camera, margin: int) -> Camera:
 
 def _continue_cuts(cuts: Cuts, margin: int) -> Cuts:
     """Beyond each side of the frame the cuts along that side go straight on."""
-    right = np.pad(cuts.right, margin, mode="edge")
-    down = np.pad(cuts.down, margin, mode="edge")
+    # A photo of a single row or column has no edge to go on with.
+    right = np.pad(cuts.right, margin, mode="edge" if cuts.right.size else "constant")
+    down = np.pad(cuts.down, margin, mode="edge" if cuts.down.size else "constant")
     right[:, :margin] = right[:, -margin:] = False
     down[:margin] = down[-margin:] = False
     return Cuts(right, down)

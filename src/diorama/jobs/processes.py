@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 WARM_PIXELS = 64
 
+NICENESS = 10
+"""A tenth of the server's weight: who asks for a page doesn't wait for who waits for a scene."""
+
 T = TypeVar("T")
 
 
@@ -51,11 +54,12 @@ class Worker:
 
     Args:
         warm: whether it loads everything before its first task comes.
+        behind: whether its work comes after everybody else's on the machine, the server's answers first of all.
     """
 
-    def __init__(self, *, warm: bool = True) -> None:
+    def __init__(self, *, warm: bool = True, behind: bool = False) -> None:
         self._context = _OneProcess()
-        self._executor = ProcessPoolExecutor(1, self._context, initializer=start)
+        self._executor = ProcessPoolExecutor(1, self._context, initializer=start, initargs=(behind,))
         if warm:
             self._executor.submit(warm_up)
 
@@ -79,9 +83,11 @@ class Worker:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def start() -> None:
+def start(behind: bool = False) -> None:
     """Make this process a worker: it ends with its parent, and Ctrl-C is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if behind and hasattr(os, "nice"):
+        os.nice(NICENESS)
     logs.configure()
     parent = multiprocessing.parent_process()
     if parent is not None:

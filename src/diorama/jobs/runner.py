@@ -158,7 +158,7 @@ class Slot:
     def _warm(self) -> Worker:
         """The worker, started where there is none."""
         if self._worker is None:
-            self._worker = Worker()
+            self._worker = Worker(behind=True)
         return self._worker
 
     def _take(self) -> Task | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
@@ -78,14 +79,15 @@ class Context:
         self.quotas.check(self.store, self.products, user, jobs=1, size=size)
         space.require(self.data.root, size)
 
+    def look_is_due(self, job_id: str) -> bool:
+        """Whether it is to be written that somebody asks about the job: not more often than every `LOOK_SECONDS`."""
+        return time.monotonic() - self._looks.get(job_id, -LOOK_SECONDS) >= LOOK_SECONDS
+
     def looked_at(self, job_id: str) -> None:
-        """Somebody asks about the job: it is kept. Written at most every `LOOK_SECONDS`."""
-        now = time.monotonic()
-        if now - self._looks.get(job_id, -LOOK_SECONDS) < LOOK_SECONDS:
-            return
+        """Somebody asks about the job: it is kept."""
         if len(self._looks) > MOST_LOOKS:
             self._looks.clear()
-        self._looks[job_id] = now
+        self._looks[job_id] = time.monotonic()
         try:
             self.store.looked_at(job_id)
         except StorageError:  # who looks needs no room on the disk
@@ -128,25 +130,26 @@ class Context:
         log.info("job %s deleted", job_id, extra={"job": job_id})
 
 
-def context_of(request: Request) -> Context:
-    """The app's context, for `fastapi.Depends`."""
+async def context_of(request: Request) -> Context:
+    """The app's context, for `fastapi.Depends`; asynchronous, or each request would go to a thread and back for it."""
     context: Context = request.app.state.context
     return context
 
 
-def own_job(request: Request) -> None:
+async def own_job(request: Request) -> None:
     """Note that somebody looks at the job. Refuse what is asked of another user's, in the words in which a job that
     isn't there is refused.
 
     Raises:
         JobNotFoundError: the address names a job which is not the user's.
     """
-    context, job_id = context_of(request), request.path_params.get("job_id")
+    context, job_id = await context_of(request), request.path_params.get("job_id")
     if job_id is None:
         return
     if context.users:
-        context.store.check_user(job_id, user_of(request))
-    context.looked_at(job_id)
+        await asyncio.to_thread(context.store.check_user, job_id, user_of(request))
+    if context.look_is_due(job_id):
+        await asyncio.to_thread(context.looked_at, job_id)
 
 
 def web_settings(base: Settings, changes: dict[str, Any]) -> Settings:
