@@ -192,7 +192,7 @@ def _even(behind: Float32, visible: Float32, hidden: Bool, threshold: float) -> 
     smooth = np.ascontiguousarray(behind, np.float32)
     for _ in range(SMOOTHINGS):
         smooth = np.where(hidden, cv2.medianBlur(smooth, 5), smooth).astype(np.float32)
-    _relax(smooth, visible, hidden, threshold, RELAXATIONS)
+    _relax(smooth, visible, hidden, np.flatnonzero(hidden), threshold, RELAXATIONS)
     return smooth
 
 
@@ -334,25 +334,37 @@ def _spread(front, under, flat, pixels, costs, ways, owners, reaches, threshold,
 
 
 @numba.njit(cache=True, nogil=True)
-def _relax(behind, visible, hidden, threshold, sweeps):  # type: ignore[no-untyped-def]
+def _relax(behind, visible, hidden, places, threshold, sweeps):  # type: ignore[no-untyped-def]
     """Even out the hidden surfaces in place: each pixel becomes the mean of its neighbours on the same surface, hidden
-    or visible (Gauss-Seidel on Laplace's equation, its edges held by the visible background)."""
+    or visible (Gauss-Seidel on Laplace's equation, its edges held by the visible background). `places`: the flat
+    indices of what is hidden, ascending."""
     height, width = behind.shape
+    count_all = len(places)
     for sweep in range(sweeps):
-        for row in range(height):
-            y = row if sweep % 2 == 0 else height - 1 - row
-            for column in range(width):
-                x = column if sweep % 2 == 0 else width - 1 - column
-                if not hidden[y, x]:
-                    continue
-                total, count = 0.0, 0
-                for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-                    v, u = y + dy, x + dx
-                    if v < 0 or u < 0 or v >= height or u >= width:
-                        continue
-                    there = behind[v, u] if hidden[v, u] else visible[v, u]
-                    if abs(there - behind[y, x]) <= threshold:
-                        total += there
-                        count += 1
-                if count:
-                    behind[y, x] = total / count
+        for j in range(count_all):
+            place = places[j if sweep % 2 == 0 else count_all - 1 - j]
+            y, x = place // width, place % width
+            here = behind[y, x]
+            total, count = 0.0, 0
+            if y > 0:
+                there = behind[y - 1, x] if hidden[y - 1, x] else visible[y - 1, x]
+                if abs(there - here) <= threshold:
+                    total += there
+                    count += 1
+            if y + 1 < height:
+                there = behind[y + 1, x] if hidden[y + 1, x] else visible[y + 1, x]
+                if abs(there - here) <= threshold:
+                    total += there
+                    count += 1
+            if x > 0:
+                there = behind[y, x - 1] if hidden[y, x - 1] else visible[y, x - 1]
+                if abs(there - here) <= threshold:
+                    total += there
+                    count += 1
+            if x + 1 < width:
+                there = behind[y, x + 1] if hidden[y, x + 1] else visible[y, x + 1]
+                if abs(there - here) <= threshold:
+                    total += there
+                    count += 1
+            if count:
+                behind[y, x] = total / count
