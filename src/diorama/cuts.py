@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numba
 import numpy as np
 
 from diorama.settings import Settings
@@ -34,8 +35,8 @@ def find_cuts(points: PointCloud, settings: Settings) -> Cuts:
     """
     inverse = points.inverse_depth
     threshold = np.float32(settings.cut_threshold / 100 * near_inverse_depth(points))
-    right = _abrupt(np.diff(inverse, axis=1), threshold)
-    down = _abrupt(np.diff(inverse, axis=0).T, threshold).T
+    right = _abrupt(inverse, threshold)
+    down = _abrupt(inverse.T, threshold).T
     right, down = _long_enough(right, down, MIN_LENGTH)
     if points.opaque is not None:
         right |= points.opaque[:, 1:] != points.opaque[:, :-1]
@@ -69,21 +70,36 @@ def _long_enough(right: Bool, down: Bool, length: int) -> tuple[Bool, Bool]:
     return right & long[labels[1::2, 2:-1:2]], down & long[labels[2:-1:2, 1::2]]
 
 
-def _abrupt(jump: Float32, threshold: np.float32) -> Bool:
-    """Jumps along the rows that are over the threshold, largest of their neighbours, and no part of a long slope."""
-    cut = np.zeros(jump.shape, bool)
-    if not jump.size:
-        return cut
-    import cv2
-
-    for signed in (np.maximum(jump, 0), np.maximum(-jump, 0)):
-        # Ties are broken to the left: `>` there, `>=` to the right.
-        peak = signed > threshold
-        peak[:, 1:] &= signed[:, 1:] > signed[:, :-1]
-        peak[:, :-1] &= signed[:, :-1] >= signed[:, 1:]
-        gentlest = cv2.erode(signed, np.ones((1, RAMP), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        cut |= peak & (gentlest <= threshold / 2)
+def _abrupt(inverse: Float32, threshold: np.float32) -> Bool:
+    """Links along the rows whose jumps are over the threshold, largest of their neighbours, and no part of a long
+    slope; (H, W - 1)."""
+    cut = np.zeros((inverse.shape[0], max(0, inverse.shape[1] - 1)), bool)
+    if cut.size:
+        _find_abrupt(np.ascontiguousarray(inverse), threshold, threshold / np.float32(2), RAMP // 2, cut)
     return cut
+
+
+@numba.njit(cache=True, nogil=True)
+def _find_abrupt(inverse, threshold, gentle, reach, cut):  # type: ignore[no-untyped-def]
+    height, width = cut.shape
+    jump = np.empty(width, np.float32)
+    for y in range(height):
+        for x in range(width):
+            jump[x] = inverse[y, x + 1] - inverse[y, x]
+        for x in range(width):
+            if abs(jump[x]) <= threshold:
+                continue
+            sign = np.float32(1) if jump[x] > 0 else np.float32(-1)
+            size = sign * jump[x]
+            # Ties are broken to the left: `>` there, `>=` to the right.
+            if x > 0 and size <= sign * jump[x - 1]:
+                continue
+            if x + 1 < width and size < sign * jump[x + 1]:
+                continue
+            for k in range(x - reach, x + reach + 1):
+                if k < 0 or k >= width or sign * jump[k] <= gentle:
+                    cut[y, x] = True
+                    break
 
 
 def clean(points: PointCloud, settings: Settings) -> PointCloud:
@@ -108,16 +124,21 @@ def clean(points: PointCloud, settings: Settings) -> PointCloud:
 
 def _snap_mixed(inverse: Float32, threshold: np.float32) -> Float32:
     """Move a pixel that lies between a nearer and a farther neighbour, apart from both, to the nearer in depth."""
-    result = inverse.copy()
-    for axis in (0, 1):
-        values = np.moveaxis(result, axis, 0)
-        if len(values) < 3:
-            continue
-        before, middle, after = values[:-2], values[1:-1], values[2:]
-        to_before, to_after = middle - before, after - middle
-        mixed = (np.minimum(np.abs(to_before), np.abs(to_after)) > threshold) & (to_before * to_after > 0)
-        values[1:-1] = np.where(mixed, np.where(np.abs(to_before) <= np.abs(to_after), before, after), middle)
+    down = inverse.copy()
+    _snap_rows(inverse.T, threshold, down.T)
+    result = down.copy()
+    _snap_rows(down, threshold, result)
     return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _snap_rows(inverse, threshold, result):  # type: ignore[no-untyped-def]
+    height, width = inverse.shape
+    for y in range(height):
+        for x in range(1, width - 1):
+            before, after = inverse[y, x] - inverse[y, x - 1], inverse[y, x + 1] - inverse[y, x]
+            if before * after > 0 and min(abs(before), abs(after)) > threshold:
+                result[y, x] = inverse[y, x - 1] if abs(before) <= abs(after) else inverse[y, x + 1]
 
 
 def label_surfaces(cuts: Cuts, opaque: Bool | None = None) -> tuple[int, Int32]:

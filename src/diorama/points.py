@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from diorama.settings import Settings
@@ -88,21 +89,40 @@ def _strays(z: Float32, sigma: float) -> Bool:
     height, width = z.shape
     if height < 3 or width < 3:
         return np.zeros(z.shape, bool)
-    log = np.log(z)
-    padded = np.pad(log, 1, mode="reflect")
-    total = np.zeros_like(log)
-    near = np.zeros(z.shape, np.uint8)
-    gaps = []
-    for dy in (0, 1, 2):
-        for dx in (0, 1, 2):
-            if dy == dx == 1:
-                continue
-            gap = np.abs(padded[dy : dy + height, dx : dx + width] - log)
-            total += gap
-            gaps.append(gap)
-    mean = total / 8
+    log = np.pad(np.log(z), 1, mode="reflect")
+    mean = _mean_gap(log)
     limit = np.float32(mean.mean() + sigma * mean.std())
-    for gap in gaps:
-        near += gap <= limit
-    strays: Bool = (mean > limit) & (near < 2)
+    strays: Bool = np.zeros(z.shape, bool)
+    _alone(log, mean, limit, strays)
     return strays
+
+
+@numba.njit(cache=True, nogil=True)
+def _mean_gap(log):  # type: ignore[no-untyped-def]
+    """(H, W) of (H + 2, W + 2): the mean difference to the 8 neighbours."""
+    height, width = log.shape[0] - 2, log.shape[1] - 2
+    mean = np.empty((height, width), np.float32)
+    for y in range(height):
+        for x in range(width):
+            total = np.float32(0)
+            for dy in range(3):
+                for dx in range(3):
+                    if dy != 1 or dx != 1:
+                        total += abs(log[y + dy, x + dx] - log[y + 1, x + 1])
+            mean[y, x] = total / np.float32(8)
+    return mean
+
+
+@numba.njit(cache=True, nogil=True)
+def _alone(log, mean, limit, strays):  # type: ignore[no-untyped-def]
+    """Mark those far from their neighbours that have fewer than two near ones."""
+    for y in range(mean.shape[0]):
+        for x in range(mean.shape[1]):
+            if mean[y, x] <= limit:
+                continue
+            near = 0
+            for dy in range(3):
+                for dx in range(3):
+                    if (dy != 1 or dx != 1) and abs(log[y + dy, x + dx] - log[y + 1, x + 1]) <= limit:
+                        near += 1
+            strays[y, x] = near < 2

@@ -20,6 +20,7 @@ network's blur has its middle instead of where the photo has its edge.
 from __future__ import annotations
 
 import cv2
+import numba
 import numpy as np
 
 from diorama.types import Bool, Float32, UInt8
@@ -155,8 +156,17 @@ def _window(radius: int) -> UInt8:
 
 
 def _smoothstep(x: Float32, low: float, high: float) -> Float32:
-    t = np.clip((x - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
-    return _float32(t * t * (3 - 2 * t))
+    result = np.empty(x.shape, np.float32)
+    _step(x.ravel(), np.float32(low), np.float32(high - low), result.ravel())
+    return result
+
+
+@numba.njit(cache=True, nogil=True)
+def _step(x, low, width, result):  # type: ignore[no-untyped-def]
+    one = np.float32(1)
+    for i in range(len(x)):
+        t = min(max((x[i] - low) / width, np.float32(0)), one)
+        result[i] = t * t * (np.float32(3) - np.float32(2) * t)
 
 
 def _blend(a: Float32, b: Float32, share: Float32 | np.float32) -> Float32:
