@@ -40,8 +40,9 @@ def hang(_path: Path, _settings: Settings) -> Photo:
 
 def swell(_path: Path, _settings: Settings) -> Photo:
     kept = []
-    while True:
+    for _ in range(8):  # a gigabyte, and no more where nothing stops it
         kept.append(np.ones(1 << 24))
+    raise PhotoError("nothing stopped it", hint="")
 
 
 def write(path: Path, _settings: Settings) -> Photo:

@@ -33,7 +33,7 @@ def decoder() -> Iterator[Decoder]:
 @pytest.fixture
 def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes decoders with a reader of `odd_readers`."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     made: list[Decoder] = []
 
     def make(name: str, **limits: float) -> Decoder:

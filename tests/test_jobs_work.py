@@ -180,7 +180,7 @@ def test_errors_become_records(place: Workplace, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.skipif(not decoder.POSSIBLE, reason="processes can't be forked here")
 def test_a_crash_in_a_codec_is_one_failed_job(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     crashing = decoder.Decoder(reader="odd_readers:crash")
     monkeypatch.setattr(processes, "_decoder", lambda: crashing)
     outcome = work.run(task(place))

@@ -249,6 +249,7 @@ class DataFolder:
         if self.store:
             open_remote(self.store)
         with atomic.refusals(self.root / "jobs"):
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)  # the store's file lies in it
             for name in ("incoming", "jobs", "owners"):
                 (self.root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             limit = time.time() - INCOMING_SECONDS

@@ -43,6 +43,9 @@ Shared = Annotated[Context, Depends(context_of)]
 
 EXAMPLE_PIXELS = 640
 
+RUN_BY_BROWSERS = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
+"""Never shown in place: what was made of somebody's file must not act as this server's page."""
+
 _PHOTO_BODY = {
     "requestBody": {
         "description": "The photo, alone or as a form's field. Not needed with `example`.",
@@ -282,7 +285,7 @@ def get_file(
         headers=headers,
         stat_result=status,
         filename=saved_as,
-        content_disposition_type="attachment" if download else "inline",
+        content_disposition_type="attachment" if download or entry["media_type"] in RUN_BY_BROWSERS else "inline",
     )
 
 

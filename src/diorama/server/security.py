@@ -29,8 +29,10 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 HEADERS = {
-    # The API's own answers are data; the pages bring a policy of their own.
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    # The API's own answers are data; should a browser show one as a page after all, it runs nothing and is nobody's.
+    # The pages bring a policy of their own.
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "sandbox",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -194,7 +196,7 @@ def _refusal(headers: Headers) -> Response:
     if "text/html" in headers.get("accept", ""):
         answer: Response = HTMLResponse(_LOGIN_PAGE, 401)
         answer.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"].replace(
-            "form-action 'none'", "form-action 'self'"
+            "form-action 'none'; frame-ancestors 'none'; sandbox", "form-action 'self'; frame-ancestors 'none'"
         )
     else:
         answer = problems.response(problems.problem(401, "no-token", _STRANGER, _STRANGER_HINT))
