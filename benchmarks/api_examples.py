@@ -168,6 +168,7 @@ def photos_way(api: Recorder) -> dict[str, str]:
     api.client.app.state.context.lan = Lan("https://192.168.1.5:5000", "token")  # type: ignore[attr-defined]
     api.ask("get_lan", "/api/v1/lan")
     api.ask("healthz", "/healthz")
+    api.ask("readyz", "/readyz")
     api.ask("get_job", f"{JOBS}/none")
     api.ask("list_jobs", JOBS, params={"limit": 0})
     api.ask("get_job", one, headers={"Host": "example.org"})

@@ -17,6 +17,11 @@ router = APIRouter(tags=["server"])
 
 Shared = Annotated[Context, Depends(context_of)]
 
+_FIGURES = """# HELP diorama_jobs Jobs in the store.
+# TYPE diorama_jobs gauge
+diorama_jobs{state="queued"} 2.0
+"""
+
 
 class ReadyOut(BaseModel):
     """That the server takes requests and works on jobs."""
@@ -51,7 +56,7 @@ def readyz(context: Shared) -> Any:
     "/metrics",
     response_class=Response,
     responses={
-        200: {"description": "The figures.", "content": {observing.METRICS_TYPE: {}}},
+        200: {"description": "The figures.", "content": {observing.METRICS_TYPE: {"example": _FIGURES}}},
         **problems.documented(507),
     },
     summary="Figures for Prometheus",
