@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,11 @@ from PIL import Image
 
 import bad_inputs
 import networks
-from diorama import Scene, bundle
+from diorama import Scene, batch, bundle, pipeline
 from diorama.settings import Settings
+from gltf import Glb
+
+SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 TERMS = {"input": "picture", "output": "depth", "size": 28, "meaning": "inverse", "licence": "CC0"}
 
@@ -59,3 +65,29 @@ def geometry_of(scene: Scene) -> list[Any]:
     for mesh in scene.meshes:
         arrays += [mesh.vertices, mesh.faces, mesh.uv, mesh.normals]
     return [(array.shape, array.dtype.str, array.tobytes()) for array in arrays]
+
+
+def expect_equal_geometry(folder: Path, out: Path, settings: Settings) -> None:
+    """Every scene of a batch is the one that a single process makes, to the last bit."""
+    for photo in sorted(folder.iterdir()):
+        alone = pipeline.make(photo, settings, until="original", fetch=False)
+        alone.save(out.parent / "alone.glb")
+        assert geometry(out / f"{photo.stem}.diorama") == geometry_of(alone), photo.name
+        assert Glb(out / f"{photo.stem}.glb").binary == Glb(out.parent / "alone.glb").binary, photo.name
+
+
+class Killer:
+    """Kills a worker as soon as it was given a photo, after some were finished."""
+
+    def __init__(self, pids: Callable[[], list[int]], after: tuple[int, ...] = (0, 8, 16)) -> None:
+        self._pids = pids
+        self._after = list(after)
+        self.killed: list[int] = []
+
+    def __call__(self, status: batch.Status) -> None:
+        if self._after and status.running and status.last is None and status.done >= self._after[0]:
+            for pid in self._pids()[:1]:
+                if pid not in self.killed:
+                    os.kill(pid, SIGKILL)
+                    self.killed.append(pid)
+                    self._after.pop(0)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -21,15 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batches
-from diorama import batch, pipeline
+from diorama import batch
 from diorama.batch import pools, work
 from diorama.batch.journal import FOLDER, Journal
 from diorama.batch.photos import find
 from diorama.batch.records import File, Problem, Row, Wanted
 from diorama.batch.report import COLUMNS, Report
 from diorama.batch.run import DEATHS_ALLOWED, wanted
-from diorama.errors import ClusterError, FormatError, InputError, InstallationError, SettingsError, StorageError
-from diorama.jobs import cluster
+from diorama.errors import FormatError, InputError, SettingsError, StorageError
 from diorama.settings import Settings
 from gltf import Glb
 
@@ -38,38 +35,12 @@ SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 WANTED = wanted(Settings(), "original", ["glb"], {})
 
 
-def expect_equal_geometry(folder: Path, out: Path, settings: Settings) -> None:
-    """Every scene of a batch is the one that a single process makes, to the last bit."""
-    for photo in sorted(folder.iterdir()):
-        alone = pipeline.make(photo, settings, until="original", fetch=False)
-        alone.save(out.parent / "alone.glb")
-        assert batches.geometry(out / f"{photo.stem}.diorama") == batches.geometry_of(alone), photo.name
-        assert Glb(out / f"{photo.stem}.glb").binary == Glb(out.parent / "alone.glb").binary, photo.name
-
-
-class Killer:
-    """Kills a worker as soon as it was given a photo, after some were finished."""
-
-    def __init__(self, pids: Callable[[], list[int]], after: tuple[int, ...] = (0, 8, 16)) -> None:
-        self._pids = pids
-        self._after = list(after)
-        self.killed: list[int] = []
-
-    def __call__(self, status: batch.Status) -> None:
-        if self._after and status.running and status.last is None and status.done >= self._after[0]:
-            for pid in self._pids()[:1]:
-                if pid not in self.killed:
-                    os.kill(pid, SIGKILL)
-                    self.killed.append(pid)
-                    self._after.pop(0)
-
-
 @pytest.mark.slow
 def test_24_photos_on_two_workers_of_which_one_is_killed_three_times(tmp_path: Path) -> None:
     folder, out = batches.photos(tmp_path / "photos", 24), tmp_path / "out"
     settings = batches.settings(tmp_path)
     made = batch.Batch([folder], out, settings=settings, to=["glb", "diorama"], until="original", jobs=2, fetch=False)
-    killer = Killer(made.worker_pids)
+    killer = batches.Killer(made.worker_pids)
     report = made.run(killer)
     assert len(killer.killed) == 3
     assert [row.photo for row in report.rows] == [str(photo) for photo in sorted(folder.iterdir())]  # none twice
@@ -79,112 +50,7 @@ def test_24_photos_on_two_workers_of_which_one_is_killed_three_times(tmp_path: P
         FOLDER,
         *(f"{photo.stem}.{name}" for photo in folder.iterdir() for name in ("glb", "diorama")),
     }
-    expect_equal_geometry(folder, out, settings)
-
-
-@pytest.fixture(scope="module")
-def dask_cluster() -> Iterator[Any]:
-    """A Dask scheduler on loopback with two workers, each a process with a nanny that starts it again."""
-    from distributed import LocalCluster
-
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
-    ) as cluster:
-        yield cluster
-
-
-def busy_worker(dask_cluster: Any) -> list[int]:
-    """The process of the first worker, if it has a photo; waits until there is such a process."""
-    nanny = dask_cluster.workers[0]
-    deadline = time.monotonic() + 60
-    while (found := dask_cluster.scheduler.workers.get(nanny.worker_address)) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return [nanny.pid] if found.processing else []
-
-
-@pytest.mark.slow
-def test_24_photos_on_a_cluster_of_which_a_worker_is_killed_three_times(
-    dask_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder, out = batches.photos(tmp_path / "photos", 24), tmp_path / "out"
-    settings = batches.settings(tmp_path)
-    made = batch.Batch(
-        [folder],
-        out,
-        settings=settings,
-        to=["glb", "diorama"],
-        until="original",
-        dask=dask_cluster.scheduler_address,
-        fetch=False,
-    )
-
-    monkeypatch.setattr(cluster, "LOOK_SECONDS", 0)
-    killer = Killer(lambda: busy_worker(dask_cluster))
-    report = made.run(killer)
-    assert len(killer.killed) == 3
-    assert [row.photo for row in report.rows] == [str(photo) for photo in sorted(folder.iterdir())]  # none twice
-    assert [row.state for row in report.rows] == ["done"] * 24, report.failed
-    expect_equal_geometry(folder, out, settings)
-
-
-def test_a_cluster_that_can_not_be_had(dask_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    address = dask_cluster.scheduler_address
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
-    for wrong in ("tcp://127.0.0.1:9", "nonsense://x"):
-        with pytest.raises(ClusterError, match="No Dask scheduler answers"):
-            cluster.Cluster(wrong)
-    with pytest.raises(ClusterError, match="doesn't see"):
-        pools.ClusterPool(address, tmp_path / "not there", None)
-    monkeypatch.setattr(cluster.Cluster, "ask", lambda *_given: {})
-    with pytest.raises(ClusterError, match="no workers"):
-        pools.ClusterPool(address, tmp_path, None)
-    monkeypatch.undo()
-    there = cluster.Cluster(address)
-    with pytest.raises(ClusterError, match="can't run Diorama: No module named"):
-        there.ask(_not_installed)
-    monkeypatch.setattr(cluster, "__version__", "0.0.1")
-    with pytest.raises(ClusterError, match=r"this is 0\.0\.1"):
-        there.ask(os.getpid)
-    there.close()
-    with pytest.raises(ClusterError, match="has gone"):
-        there.submit(os.getpid)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InstallationError, match="distributed") as caught:
-        cluster.Cluster(address)
-    assert "pip install 'diorama-3d[cluster]'" in caught.value.hint
-
-
-def _not_installed() -> None:
-    raise ModuleNotFoundError("No module named 'diorama'")
-
-
-def test_a_photo_that_kills_a_clusters_workers(dask_cluster: Any, tmp_path: Path) -> None:
-    pool = pools.ClusterPool(dask_cluster.scheduler_address, tmp_path, None)
-    dask_cluster.scheduler.allowed_failures, allowed = 0, dask_cluster.scheduler.allowed_failures
-    try:
-        future: Any = pool._cluster.submit(os._exit, 1)
-        future.exception(timeout=30)
-        assert pool.died(future) == 1
-    finally:
-        dask_cluster.scheduler.allowed_failures = allowed
-    future = pool._cluster.submit(_not_installed)
-    future.exception(timeout=30)
-    with pytest.raises(ClusterError, match="can't run Diorama"):
-        pool.died(future)
-    future = Future()
-    future.cancel()
-    with pytest.raises(ClusterError, match="has gone"):  # as where the scheduler was stopped
-        pool.died(future)
-    pool.close()
-
-
-def test_the_clusters_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cluster.address() is None
-    monkeypatch.setenv("DIORAMA_DASK", " tcp://there:8786 ")
-    assert cluster.address() == "tcp://there:8786"
-    assert cluster.address("tcp://here:1") == "tcp://here:1"
-    assert cluster.address("off") is None
+    batches.expect_equal_geometry(folder, out, settings)
 
 
 def command(*words: object, **how: Any) -> subprocess.Popen[str]:

@@ -14,7 +14,9 @@ import pytest
 
 from diorama.errors import StorageError
 from diorama.jobs import runner as runner_module
-from diorama.jobs.runner import Owner, Runner, Slot, Worker
+from diorama.jobs.owners import Owner
+from diorama.jobs.processes import Worker
+from diorama.jobs.runner import Runner, Slot
 from diorama.jobs.store import Claim, Store, claim_of
 from workplace import QUICK, SLOW, Workplace, at_stage, slow_photo
 

@@ -118,10 +118,7 @@ class ClusterPool:
         self._busy.discard(future)
         if not future.cancelled() and future.exception() is None:
             return 0
-        deaths, error = self._cluster.blame(future)
-        if isinstance(error, ClusterError):
-            raise error
-        return deaths
+        return self._cluster.blame(future)[0]
 
     def pids(self) -> list[int]:
         return []

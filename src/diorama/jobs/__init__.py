@@ -8,6 +8,8 @@ work       what a worker process does with one job
 reporting  how far it is, for the person who waits
 outputs    the files of a step
 processes  a worker process
+cluster    workers on other machines
+owners     which server process works on a job
 runner     the slots: claim a job, hand it to a worker process, keep what came of it
 space      room on the disk; quotas: what a user may keep; housekeeping: what is removed
 """

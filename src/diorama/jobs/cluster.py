@@ -59,18 +59,18 @@ class Cluster:
         self.address = address
         self._lock = threading.Lock()
         self._looked = -LOOK_SECONDS
-        self._workers = 0
+        self._fit: dict[str, bool] = {}  # by a worker's address: whether it can run Diorama
         self._client: Any = None
         self._executor: Any = None
         self._connect()
 
     def workers(self) -> int:
-        """How many workers there are, each a process; 0 while the scheduler can't be reached."""
+        """How many workers there are that can run Diorama, each a process; 0 while the scheduler can't be reached."""
         with self._lock:
             if time.monotonic() - self._looked >= LOOK_SECONDS:
-                self._workers = self._count()
+                self._fit = self._look()
                 self._looked = time.monotonic()
-            return self._workers
+            return sum(self._fit.values())
 
     def submit(self, function: Callable[..., T], *given: Any) -> Future[T]:
         """Run a function of this package on a worker.
@@ -80,9 +80,11 @@ class Cluster:
         Raises:
             ClusterError: the scheduler has gone.
         """
+        how: dict[str, Any] = {"pure": False}  # "pure" tasks of equal arguments would be one
+        if not all(self._fit.values()):  # a worker that can't read a task says nothing at all
+            how["workers"] = [worker for worker, fit in self._fit.items() if fit]
         try:
-            # "pure" tasks of equal arguments would be one.
-            future: Future[T] = self._executor.submit(_alone, function, *given, pure=False)
+            future: Future[T] = self._executor.submit(_alone, function, *given, **how)
         except Exception as error:  # a closed client raises RuntimeErrors and its own
             raise self._gone() from error
         return future
@@ -103,8 +105,6 @@ class Cluster:
                 "memory.",
                 hint="Make it with a smaller geometry detail and texture size, or choose another photo.",
             )
-        if isinstance(error, ImportError):
-            return 0, self._unfit("a worker", error)
         return 0, unforeseen(error if isinstance(error, Exception) else RuntimeError(str(error)))
 
     def ask(self, function: Callable[..., T], *given: Any) -> dict[str, T]:
@@ -118,15 +118,12 @@ class Cluster:
             versions = self._client.run(_version, on_error="return")
         except Exception as error:
             raise self._gone() from error
-        for worker, answer in [*versions.items(), *answers.items()]:
-            if isinstance(answer, BaseException):
-                raise self._unfit(worker, answer)
         for worker, version in versions.items():
             if version != __version__:
-                raise ClusterError(
-                    f"The worker {worker} has version {version} of Diorama, and this is {__version__}.",
-                    hint="Install the same version on all machines.",
-                )
+                raise self._misfit(worker, version)
+        for worker, answer in answers.items():
+            if isinstance(answer, BaseException):
+                raise self._misfit(worker, answer)
         return dict(answers)
 
     def close(self) -> None:
@@ -154,27 +151,36 @@ class Cluster:
             ) from error
         self._executor = self._client.get_executor()
 
-    def _count(self) -> int:
+    def _look(self) -> dict[str, bool]:
+        """The workers of now; who is new is asked for its version."""
         try:
             if self._client is None or self._client.status != "running":
                 log.warning("the Dask scheduler %s has gone: trying again", self.address)
                 self.close()
                 self._connect()
-            return len(self._client.nthreads())
+            there = list(self._client.nthreads())
+            new = [worker for worker in there if worker not in self._fit]
+            versions = self._client.run(_version, workers=new, on_error="return") if new else {}
         except Exception as error:  # as above
             log.warning("the Dask scheduler %s doesn't answer: %s", self.address, _first_line(error))
-            return 0
+            return {}
+        for worker, version in versions.items():
+            if version != __version__:
+                log.warning("%s is given no work: %s", worker, self._misfit(worker, version))
+        fit = self._fit | {worker: version == __version__ for worker, version in versions.items()}
+        return {worker: fit[worker] for worker in there if worker in fit}
 
     def _gone(self) -> ClusterError:
         return ClusterError(
             f"The Dask scheduler at {self.address} has gone.", hint="Start it again, then go on with what was begun."
         )
 
-    def _unfit(self, worker: str, error: BaseException) -> ClusterError:
-        return ClusterError(
-            f"{worker[:1].upper()}{worker[1:]} of the cluster can't run Diorama: {_first_line(error)}.",
-            hint=f"Install the same version on all its machines, with its extra: {INSTALL}",
-        )
+    def _misfit(self, worker: str, answer: object) -> ClusterError:
+        if isinstance(answer, BaseException):
+            said = f"The worker {worker} of the cluster can't run Diorama: {_first_line(answer)}."
+        else:
+            said = f"The worker {worker} of the cluster has version {answer} of Diorama, and this is {__version__}."
+        return ClusterError(said, hint=f"Install the same version on all its machines, with its extra: {INSTALL}")
 
 
 class ClusterWorker:

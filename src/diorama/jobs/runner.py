@@ -1,14 +1,13 @@
 """The slots of one server process: each claims a job, hands it to its own worker process, keeps what came of it.
 
 One executor a slot, each with one spawned worker: `concurrent.futures` gives up a whole pool when one worker is
-killed, so a bad photo costs its own slot a moment and the others nothing.
+killed, so a bad photo costs its own slot a moment and the others nothing. With a Dask cluster a slot has a place there
+instead, and there are as many slots as the cluster has workers.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -18,12 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from filelock import FileLock, Timeout
-
-from diorama import atomic
-from diorama.errors import JobNotFoundError, StorageError
+from diorama.errors import ClusterError, JobNotFoundError, StorageError
 from diorama.jobs import making, products, work
+from diorama.jobs.cluster import Cluster, ClusterWorker
 from diorama.jobs.files import DataFolder, safe_name
+from diorama.jobs.owners import Owner
 from diorama.jobs.processes import Worker, default_slots, unforeseen
 from diorama.jobs.products import Products
 from diorama.jobs.store import Claim, Job, Store, claim_of, error_record
@@ -47,77 +45,13 @@ STALE_SECONDS = 60.0
 STOP_SECONDS = 2.0
 
 
-def place_id(folder: Path) -> str:
-    """What tells one data folder from another machine's: kept in it, made by the first process that asks.
-
-    Raises:
-        StorageError: the disk is full or refuses.
-    """
-    path = folder / "place"
-    with atomic.refusals(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        beside = atomic.sibling(path)
-        if not path.exists():
-            beside.write_text(secrets.token_hex(8))
-            with suppress(FileExistsError):  # another process was faster: its id is ours, too
-                os.link(beside, path)
-            beside.unlink()
-        return path.read_text()
-
-
-class Owner:
-    """A server process's name in the store, and a lock file that the system frees when the process ends, however.
-
-    The name ends with that of the data folder: of a process with another one, on another machine, only its heartbeat
-    tells.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._place = place_id(folder)
-        self.name = f"{os.getpid()}-{secrets.token_hex(8)}@{self._place}"
-        self._lock = FileLock(self._path(self.name), thread_local=False)  # taken and freed in different threads
-
-    def appear(self) -> None:
-        """Take the lock.
-
-        Raises:
-            StorageError: the disk is full or refuses.
-        """
-        with atomic.refusals(self._path(self.name)):
-            self._lock.acquire()
-
-    def leave(self) -> None:
-        """Free the lock."""
-        self._lock.release()
-        self._path(self.name).unlink(missing_ok=True)
-
-    def lives(self, name: str) -> bool:
-        """Whether the owner of that name may be a living process."""
-        if name.rpartition("@")[2] not in (self._place, name):
-            return True
-        path = self._path(name)
-        if not path.exists():
-            return False
-        lock = FileLock(path)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            return True
-        lock.release()
-        path.unlink(missing_ok=True)
-        return False
-
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{name}.lock"
-
-
 class Slot:
     """One thread that feeds one worker."""
 
     def __init__(self, runner: Runner, number: int) -> None:
         self._runner = runner
-        self._worker: Worker | None = None
+        self._number = number
+        self._worker: Worker | ClusterWorker | None = None
         self.claim: Claim | None = None
         self._cancelled: Claim | None = None
         self._idle = threading.Event()
@@ -155,15 +89,17 @@ class Slot:
         finally:
             self.kill()
 
-    def _warm(self) -> Worker:
+    def _warm(self) -> Worker | ClusterWorker:
         """The worker, started where there is none."""
         if self._worker is None:
-            self._worker = Worker(behind=True)
+            self._worker = self._runner.employ()
         return self._worker
 
     def _take(self) -> Task | None:
         """Take what has waited longest; under the lock, so that the heartbeat never sees a claim of which no slot
         knows."""
+        if not self._runner.has_room(self._number):
+            return None
         with self._runner.claiming:
             try:
                 task = self._runner.take()
@@ -183,6 +119,11 @@ class Slot:
         except StorageError:
             # What was made stays in the job's folder; the heartbeat finds the claim forsaken and queues the job again.
             log.exception("the outcome of job %s could not be written", claim.job_id)
+        except ClusterError as error:  # its scheduler has gone: not this job's doing
+            log.warning("job %s waits again: %s", claim.job_id, error)
+            self.kill()
+            with suppress(StorageError):
+                self._runner.book(claim).give_back(claim)
         except Exception as error:  # such as a system that spawns no more processes
             log.exception("job %s", claim.job_id)
             self.kill()
@@ -207,8 +148,7 @@ class Slot:
         else:
             log.warning("the worker died on job %s", claim.job_id)
             self.kill()
-            runner.book(claim).worker_died(claim)
-            runner.wake()
+            runner.blame(claim, future)
         runner.clear_away(claim)
 
     def _submit(self, task: Task) -> Future[work.Outcome]:
@@ -228,9 +168,16 @@ class Slot:
 
 
 class Runner:
-    """All slots of this process, its heartbeat, and the search for jobs whose owner has died."""
+    """All slots of this process, its heartbeat, and the search for jobs whose owner has died.
 
-    def __init__(self, store: Store, data: DataFolder, *, slots: int | None = None) -> None:
+    Args:
+        slots: how many; where None, one for every two cores, or as many as the cluster has workers, now and later.
+        cluster: has the jobs made by its workers; by processes of this machine where None.
+    """
+
+    def __init__(
+        self, store: Store, data: DataFolder, *, slots: int | None = None, cluster: Cluster | None = None
+    ) -> None:
         self.store = store
         self.products = Products(store)
         self.data = data
@@ -238,7 +185,11 @@ class Runner:
         self.stopping = threading.Event()
         self.work_to_do = threading.Semaphore(0)
         self.claiming = threading.Lock()
-        self._slots = [Slot(self, number) for number in range(default_slots() if slots is None else slots)]
+        self._cluster = cluster
+        self._grows = slots is None and cluster is not None
+        if slots is None:
+            slots = default_slots() if cluster is None else max(1, cluster.workers())
+        self._slots = [Slot(self, number) for number in range(slots)]
         self._keeper = threading.Thread(target=self._keep_alive, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -262,6 +213,8 @@ class Runner:
             if thread.is_alive():
                 thread.join(max(0.1, deadline - time.monotonic()))
         self.owner.leave()
+        if self._cluster is not None:
+            self._cluster.close()
 
     @property
     def lives(self) -> bool:
@@ -310,7 +263,36 @@ class Runner:
 
     def keep_warm(self, slot: Slot) -> bool:
         """Whether this slot's worker is started before there is a job: one is enough for the first photo."""
-        return slot is self._slots[0]
+        return slot is self._slots[0] and self._cluster is None
+
+    def employ(self) -> Worker | ClusterWorker:
+        """Who works for a slot."""
+        return Worker(behind=True) if self._cluster is None else ClusterWorker(self._cluster)
+
+    def has_room(self, number: int) -> bool:
+        """Whether there is a worker for the slot of that number: a cluster's come and go, and its scheduler may."""
+        return self._cluster is None or number < self._cluster.workers()
+
+    def blame(self, claim: Claim, future: Future[work.Outcome]) -> None:
+        """A worker has died on a task: once more, or no more. A cluster has tried several already.
+
+        Raises:
+            ClusterError: it was the cluster that has gone.
+        """
+        if self._cluster is None:
+            self.book(claim).worker_died(claim)
+        else:
+            _, error = self._cluster.blame(future)
+            self.book(claim).fail(claim, error_record(error))
+        self.wake()
+
+    def _grow(self) -> None:
+        """A slot for each worker that has come to the cluster."""
+        if self._grows and self._cluster is not None:
+            for number in range(len(self._slots), self._cluster.workers()):
+                slot = Slot(self, number)
+                self._slots = [*self._slots, slot]  # replaced, never changed: others may be looking at it
+                slot.thread.start()
 
     def task(self, job: Job, claim: Claim) -> work.Task:
         """What the worker has to know."""
@@ -364,6 +346,7 @@ class Runner:
                     self._take_back()
                     next_search = time.monotonic() + TAKE_BACK_SECONDS
                 self.beat()
+                self._grow()
             except StorageError:
                 log.exception("the heartbeat could not be written")
             self.stopping.wait(HEARTBEAT_SECONDS)

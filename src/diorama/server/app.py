@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from diorama import __version__
 from diorama.errors import DioramaError
+from diorama.jobs import cluster
 from diorama.jobs.database import chosen_database
 from diorama.jobs.files import DataFolder, data_folder, shared_store
 from diorama.jobs.housekeeping import Housekeeper
@@ -71,6 +72,7 @@ def create_app(
     Raises:
         StorageError: the data folder can't be used.
         ServerError: the environment's users can't be.
+        InstallationError, ClusterError: the Dask cluster that ``DIORAMA_DASK`` names can't be.
     """
     admitted = from_environment() if users is None else users
     if lan is not None:
@@ -79,7 +81,8 @@ def create_app(
     folder.create()
     store = Store(chosen_database() or folder.database)
     store.create_tables()
-    runner = Runner(store, folder, slots=slots)
+    dask = cluster.address()
+    runner = Runner(store, folder, slots=slots, cluster=cluster.Cluster(dask) if dask else None)
     quotas = Quotas.from_environment()
     context = Context(store, folder, runner, Fetcher(enabled=fetch), max_queued, lan=lan, users=admitted, quotas=quotas)
     app = FastAPI(
