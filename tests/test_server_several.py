@@ -18,10 +18,16 @@ from diorama.server.web import Site
 @pytest.mark.parametrize("slots", [None, 0, 1, 2, 7])
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_all_together_work_on_as_many_jobs_as_they_are_told(slots: int | None, count: int) -> None:
-    shares = several.shares(slots, count)
+    shares = [share for share in several.shares(slots, count) if share is not None]
     assert len(shares) == count
     assert sum(shares) == (default_slots() if slots is None else slots)
     assert max(shares) - min(shares) <= 1
+
+
+def test_one_process_hands_over_a_clusters_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIORAMA_DASK", "tcp://there:8786")
+    assert several.shares(None, 3) == [None, 0, 0]
+    assert several.shares(2, 2) == [1, 1]
 
 
 def test_what_keeps_the_first_process_from_beginning_is_said(tmp_path: Path) -> None:

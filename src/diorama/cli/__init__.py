@@ -327,7 +327,8 @@ def serve(
             min=0,
             max=64,
             show_default=False,
-            help="Jobs worked on at once; 0: other servers of the same jobs work. (Default: half the cores.)",
+            help="Jobs worked on at once; 0: other servers of the same jobs work. (Default: half the cores, or "
+            "as many as the Dask cluster that DIORAMA_DASK names has workers.)",
         ),
     ] = None,
     lan: Annotated[

@@ -21,6 +21,7 @@ from types import FrameType
 
 from diorama import logs
 from diorama.errors import DioramaError, ServerError
+from diorama.jobs import cluster
 from diorama.jobs.processes import default_slots
 from diorama.server import web
 from diorama.server.web import Site
@@ -69,8 +70,13 @@ def run(site: Site, count: int, listener: socket.socket, ready: Callable[[], Non
             signal.signal(number, handler)
 
 
-def shares(slots: int | None, count: int) -> list[int]:
-    """How many jobs each process works on at once: as many as all do together, spread evenly."""
+def shares(slots: int | None, count: int) -> list[int | None]:
+    """How many jobs each process works on at once: as many as all do together, spread evenly.
+
+    None, with a Dask cluster: as many as that has workers. One process hands over all of these.
+    """
+    if slots is None and cluster.address():
+        return [None, *[0] * (count - 1)]
     total = default_slots() if slots is None else slots
     return [total // count + (number < total % count) for number in range(count)]
 
