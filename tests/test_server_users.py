@@ -98,6 +98,7 @@ def test_a_person_types_the_token(client: TestClient) -> None:
     assert page.status_code == 401
     assert '<form method="post" action="/login">' in page.text
     assert "form-action 'self'" in page.headers["content-security-policy"]
+    assert page.headers["referrer-policy"] == "same-origin"
     wrong = client.post("/login", data={"token": "no"}, headers={"Accept": "text/html"})
     assert wrong.status_code == 401
     assert "set-cookie" not in wrong.headers

@@ -12,7 +12,9 @@ programs. Only probes of a service's health are let through.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -59,10 +61,19 @@ _STRANGER = "This Diorama lets in who has a token."
 _STRANGER_HINT = (
     "Scan the QR code in the terminal where it was started or open the link that stands there, or type your token here."
 )
-_LOGIN_PAGE = f"""<!doctype html><html lang="en"><meta name="viewport" content="width=device-width">
-<title>Diorama</title><h1>Diorama</h1><p>{_STRANGER} {_STRANGER_HINT}</p>
-<form method="post" action="{LOGIN}"><p><label>Token <input type="password" name="token" required
-autocomplete="current-password"></label> <button>Go in</button></p></form></html>"""
+_STYLE = (
+    "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:15vh auto;padding:0 1rem;color-scheme:light dark}"
+    "input,button{font:inherit;padding:.4rem .6rem;margin:.3rem 0}"
+)
+_LOGIN_PAGE = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Diorama</title>
+<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>
+<body><main><h1>Diorama</h1><p>{_STRANGER} {_STRANGER_HINT}</p>
+<form method="post" action="{LOGIN}"><label>Token <input type="password" name="token" required
+autocomplete="current-password"></label> <button>Go in</button></form></main></body></html>"""
+_LOGIN_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
@@ -195,9 +206,8 @@ def _let_in(token: str, location: str, scope: Scope, headers: Headers) -> Respon
 def _refusal(headers: Headers) -> Response:
     if "text/html" in headers.get("accept", ""):
         answer: Response = HTMLResponse(_LOGIN_PAGE, 401)
-        answer.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"].replace(
-            "form-action 'none'; frame-ancestors 'none'; sandbox", "form-action 'self'; frame-ancestors 'none'"
-        )
+        answer.headers["Referrer-Policy"] = "same-origin"  # with none, browsers send the form with the origin "null"
+        answer.headers["Content-Security-Policy"] = _LOGIN_POLICY
     else:
         answer = problems.response(problems.problem(401, "no-token", _STRANGER, _STRANGER_HINT))
     answer.headers["WWW-Authenticate"] = "Bearer"
