@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +149,19 @@ def test_a_store_that_can_t_be_asked_is_not_well(client: TestClient) -> None:
         connection.exec_driver_sql("DROP TABLE jobs")
     for path in ("/healthz", "/metrics"):
         assert client.get(path).status_code == 507
+
+
+def test_several_processes_tell_the_figures_of_all(tmp_path: Path) -> None:
+    code = (
+        "from diorama.server.observing import Figures; import sys; from types import SimpleNamespace as N\n"
+        "figures = Figures(); figures.requests.labels('GET', '/', '200').inc(); figures.running.inc()\n"
+        "from prometheus_client import generate_latest; print(generate_latest(figures._registry).decode())"
+    )
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    for number in (1, 2):
+        words = [sys.executable, "-c", code]
+        said = subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
+        assert f'diorama_requests_total{{method="GET",route="/",status="200"}} {number}.0' in said
 
 
 def test_the_figures_are_prometheus(client: TestClient) -> None:

@@ -7,8 +7,10 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import (
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
 ID_HEADER = "X-Request-ID"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -51,7 +54,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        shared = SHARED in os.environ
         kept = CollectorRegistry() if shared else self._registry  # else what is in memory would be told twice
         self.requests = Counter(
             "diorama_requests", "Requests that were answered.", ["method", "route", "status"], registry=kept
@@ -78,6 +81,25 @@ class Figures:
         now = CollectorRegistry()
         now.register(_Now(context))
         return generate_latest(self._registry) + generate_latest(now)
+
+
+@contextmanager
+def figures_of_several() -> Iterator[None]:
+    """Where processes that are started meanwhile put their counts, so that each can tell those of all."""
+    if SHARED in os.environ:  # somebody has chosen a folder
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="diorama-figures-", ignore_cleanup_errors=True) as folder:
+        os.environ[SHARED] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED]
+
+
+def forget_process(pid: int) -> None:
+    """A process that shared its counts has died: what it had begun is not going on any more."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class _Now(Collector):

@@ -23,7 +23,8 @@ from diorama import logs
 from diorama.errors import DioramaError, ServerError
 from diorama.jobs import cluster
 from diorama.jobs.processes import default_slots
-from diorama.server import web
+from diorama.server import observing, web
+from diorama.server.users import from_environment
 from diorama.server.web import Site
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,11 @@ def run(site: Site, count: int, listener: socket.socket, ready: Callable[[], Non
     Raises:
         DioramaError: the first process could not begin.
     """
+    with observing.figures_of_several():
+        _run(site, count, listener, ready)
+
+
+def _run(site: Site, count: int, listener: socket.socket, ready: Callable[[], None]) -> None:
     ended = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -128,6 +134,8 @@ class _Member:
         if not self._due:
             log.warning("a process of the server has died (%s); another takes its place", self._process.exitcode)
             self._due = time.monotonic() + AGAIN_SECONDS
+            if self._process.pid is not None:
+                observing.forget_process(self._process.pid)
         elif time.monotonic() >= self._due:
             self._due = 0.0
             self.start()
@@ -148,6 +156,7 @@ class _Member:
 def _serve(site: Site, listener: socket.socket, tells: Connection) -> None:
     """What one process does."""
     logs.configure()
+    from_environment()  # what is to be hidden in this process's log, too
     parent = multiprocessing.parent_process()
     assert parent is not None
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
