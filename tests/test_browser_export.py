@@ -15,7 +15,7 @@ from browsing import watched
 from workplace import QUICK, quick_photo
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.needs("chromium")]
 
@@ -39,6 +39,11 @@ def test_a_format_is_chosen_made_downloaded_and_removed(browser: Browser, tmp_pa
         make = panel.get_by_role("button", name="Make")
         assert make.is_disabled()
         formats.select_option("pfm")
+        formats.select_option("glb")  # a number without a slider, empty by itself
+        at_most = panel.get_by_role("spinbutton", name="At most")
+        assert at_most.input_value() == ""
+        assert panel.get_by_role("slider", name="At most").count() == 0
+        formats.select_option("pfm")
         make.click()
         made = panel.locator('li[data-product="pfm"][data-state="done"]')
         made.wait_for(timeout=browsing.READY_MS)
@@ -47,8 +52,14 @@ def test_a_format_is_chosen_made_downloaded_and_removed(browser: Browser, tmp_pa
         assert download.value.suggested_filename == "cup.pfm"
         assert Path(download.value.path()).read_bytes().startswith(b"Pf")
 
+        panel.get_by_role("button", name="Share as one page").click()
+        shared = panel.locator('li[data-product="html"][data-state="done"]')
+        shared.wait_for(timeout=browsing.READY_MS)
+        assert shared.get_by_role("link").get_attribute("download") == "cup.html"
+
         page.reload()
         made.wait_for(timeout=browsing.READY_MS)
+        shared.get_by_role("button", name="Remove").click()
         made.get_by_role("button", name="Remove").click()
         made.wait_for(state="detached")
         assert page.request.get(f"/api/v1/jobs/{job}/products").json()["made"] == []
@@ -86,3 +97,36 @@ def test_a_film_is_made_and_plays_in_its_place(browser: Browser, tmp_path: Path)
         accessibility.check(page, "a film that was made")
         assert film.evaluate("film => [film.duration, film.videoWidth > 0, film.error]") == [0.5, True, None]
         watch.check()
+
+
+def test_without_ffmpeg_films_say_so_before_anybody_waits(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIORAMA_FFMPEG", "no such program")
+    with browsing.serving(tmp_path) as address, watched(browser, address) as (page, _):
+        query = f"/api/v1/jobs?name=cup.png&settings={json.dumps(QUICK)}"
+        job = page.request.post(query, data=quick_photo(), headers={"Content-Type": "image/png"}).json()["id"]
+        while page.request.get(f"/api/v1/jobs/{job}").json()["state"] != "waiting":
+            page.wait_for_timeout(100)
+        seen: list[str] = []
+        page.on("request", lambda request: seen.append(request.url))
+
+        def large(route: Route) -> None:
+            """The scene is as large as those that are sent in two stages."""
+            found = route.fetch()
+            told = found.json()
+            for file in told.get("results", {}).get("original", {}).get("files", []):
+                if file["name"] == "original/scene.glb":
+                    file["bytes"] = 5_000_000
+            route.fulfill(response=found, json=told)
+
+        page.route(f"**/api/v1/jobs/{job}", large)
+        page.goto(f"/jobs/{job}")
+        panel = page.get_by_role("form", name="Export")
+        panel.locator("select").first.wait_for(timeout=browsing.READY_MS)
+        listed = page.request.get(f"/api/v1/jobs/{job}/products").json()["available"]
+        assert {one["name"] for one in listed if not one["installed"]} == {"mp4", "webm", "stereo.mp4"}
+        assert "needs a package" in panel.locator('option[value="mp4"]').inner_text()
+        page.locator('.viewer[data-ready="true"][data-quality="full"]').wait_for(timeout=browsing.READY_MS)
+        fetched = [url.partition("?")[0].rpartition("/")[2] for url in seen if ".glb" in url]
+        assert fetched[:2] == ["low.glb", "scene.glb"]

@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from typer.testing import CliRunner
 
 import diorama
+from conftest import PhotoPath
 from diorama.cli import app
 from diorama.errors import FormatError, InputError, InstallationError, StorageError
 from diorama.export import glb, share
@@ -186,7 +188,7 @@ def test_notebooks_get_a_closed_frame_or_a_picture(scene: Scene, monkeypatch: py
     assert 'alt="A box"' in small
 
 
-def test_the_command_writes_page_and_pieces(scene: Scene, tmp_path: Path) -> None:
+def test_the_command_writes_page_and_pieces(scene: Scene, photo_path: PhotoPath, tmp_path: Path) -> None:
     bundle = tmp_path / "x.diorama"
     scene.save(bundle)
     run = CliRunner().invoke
@@ -197,6 +199,13 @@ def test_the_command_writes_page_and_pieces(scene: Scene, tmp_path: Path) -> Non
     assert "<title>T</title>" in (tmp_path / "p.html").read_text(encoding="utf-8")
     names = sorted(path.name for path in (tmp_path / "e").iterdir())
     assert names == ["diorama-view.js", "index.html", "poster.jpg", "scene.glb", "scene.glb.js"]
+    with Image.open(photo_path("coffee")) as photo:
+        photo.convert("RGB").resize((48, 32)).save(tmp_path / "cup.png")
+    done = run(
+        app, ["share", str(tmp_path / "cup.png"), "-o", str(tmp_path / "cup.html")], env={"DIORAMA_OFFLINE": "1"}
+    )
+    assert done.exit_code == 0, done.output
+    assert "<title>cup</title>" in (tmp_path / "cup.html").read_text(encoding="utf-8")
     for wrong, error in ((["-o", str(tmp_path / "p.txt")], FormatError), ([], InputError)):
         assert run(app, ["share", str(bundle), *wrong]).exit_code == error.exit_code
     assert run(app, ["share", str(bundle), "-o", str(tmp_path / "no" / "p.html")]).exit_code == StorageError.exit_code

@@ -12,6 +12,7 @@ from diorama.cli.options import command
 from diorama.cli.talk import Talk
 from diorama.errors import FormatError, InputError, StorageError
 
+SCENE_ENDING = ".diorama"
 PAGE_ENDINGS = (".html", ".htm")
 
 
@@ -21,7 +22,14 @@ def register(app: typer.Typer) -> None:
 
 
 def share(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)],
+    scene: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SCENE",
+            help="A .diorama file, or a photo: a scene is made of it then, with the default settings.",
+            show_default=False,
+        ),
+    ],
     talk: Talk,
     output: Annotated[
         Path | None,
@@ -53,7 +61,7 @@ def share(
     ] = None,
 ) -> None:
     """Write a page that shows the scene in any browser, with no network and no Diorama."""
-    from diorama import bundle
+    from diorama import bundle, pipeline
     from diorama.export import share as pages
 
     if output is None and embed is None:
@@ -62,9 +70,12 @@ def share(
         _check(output, scene)
     with talk.progress() as progress:
         progress("share", 0.0, "Reading the scene")
-        found = bundle.read(scene)
+        is_scene = scene.suffix.lower() == SCENE_ENDING
+        found = bundle.read(scene) if is_scene else pipeline.make(scene, progress=progress)
         progress("share", 0.3, "Writing the page")
-        notes = () if output is None else pages.share(found, output, title=title, alt=alt, url=url)
+        notes = () if is_scene else found.warnings
+        if output is not None:
+            notes += pages.share(found, output, title=title, alt=alt, url=url)
         written = [] if output is None else [output]
         if embed is not None:
             written += pages.embed(found, embed, title=title, alt=alt)

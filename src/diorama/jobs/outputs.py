@@ -16,7 +16,7 @@ from diorama.export import ply, preview
 if TYPE_CHECKING:
     from diorama.types import Mesh, Scene, Step, UInt8
 
-VERSION = 4
+VERSION = 5
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
 
 TOGETHER = 2
@@ -149,6 +149,14 @@ def _exported(name: str) -> Output:
 
     found = export.format_of(name)
     return Output(name, found.label, found.media_type, True, write)
+
+
+def _low(scene: Scene, path: Path) -> None:
+    """What the page shows while the whole scene comes: a tenth of its bytes."""
+    from diorama.export import glb, slim
+
+    with atomic.writing(path) as file:
+        file.write(slim.low(glb.encode(scene), scene.texture))
 
 
 def _points_preview(scene: Scene, path: Path) -> None:
@@ -307,12 +315,14 @@ def _fitted(scene: Scene, longest: int) -> tuple[int, int]:
 
 
 _THUMBNAIL = Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail)
+_LOW = Output("low.glb", "3D scene, small", "model/gltf-binary", False, _low)
 
 OUTPUTS: dict[Step, tuple[Output, ...]] = {
     "original": (
         Output("photo.jpg", "Photo", "image/jpeg", False, _photo),
         Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
         _THUMBNAIL,
+        _LOW,
         Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
         *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
     ),
@@ -322,6 +332,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("imagined.jpg", "What was imagined", "image/jpeg", False, _imagined_view),
         Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
         _THUMBNAIL,
+        _LOW,
         *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
@@ -332,6 +343,7 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("texture_before.jpg", "Texture, before", "image/jpeg", False, both=_texture_before),
         Output("texture_after.jpg", "Texture, after", "image/jpeg", False, both=_texture_after),
         _THUMBNAIL,
+        _LOW,
         *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),

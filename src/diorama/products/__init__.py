@@ -18,6 +18,7 @@ __all__ = ["FORMATS", "PRODUCTS", "Group", "Options", "Product", "ProductProgres
 
 _BYTES = "application/octet-stream"
 _ZIP = "application/zip"
+_FFMPEG = "film.ffmpeg:find"
 
 _TABLE = (
     Product(
@@ -126,10 +127,12 @@ _TABLE = (
     ),
     Product(
         "mp4", "Film (MP4)", "video/mp4", "film.products:film", films.FilmOptions, needs="enhanced", group="film",
+        extra="video", program=_FFMPEG,
         about="The camera moves within what the scene allows, and the film repeats seamlessly.",
     ),
     Product(
         "webm", "Film (WebM)", "video/webm", "film.products:film", films.FilmOptions, needs="enhanced", group="film",
+        extra="video", program=_FFMPEG,
         about="The same as VP9, for web pages.",
     ),
     Product(
@@ -147,6 +150,7 @@ _TABLE = (
     ),
     Product(
         "stereo.mp4", "Stereo film (MP4)", "video/mp4", "stereo.products:stereo_film", films.StereoFilmOptions,
+        extra="video", program=_FFMPEG,
         needs="enhanced", group="film", about="The same, moving.",
         file_name=lambda stem, options: films.stereo_name(stem, options) + ".stereo.mp4",
     ),

@@ -67,6 +67,7 @@ class Product:
     about: str = ""  # a sentence: what it is good for
     extra: str = ""  # the distribution's extra that it can't do without
     module: str = ""  # a module that the extra brings, by which it is seen whether it is there
+    program: str = ""  # "module:function" of the package that finds the program without which it can't be made
     several: bool = False  # it is several files beside each other: none to be downloaded as one
     file_name: Callable[[str, Any], str] | None = None  # from the photo's name and the options, where readers want one
     version: int = 1  # raised when what is made changes, so that kept files are not taken for it
@@ -84,6 +85,9 @@ class Product:
     @property
     def installed(self) -> bool:
         """Whether the extra that it needs is there."""
+        if self.program:
+            module, _, function = self.program.partition(":")
+            return getattr(import_module(f"diorama.{module}"), function)() is not None
         return not self.module or importlib.util.find_spec(self.module) is not None
 
     @property

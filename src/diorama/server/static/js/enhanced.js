@@ -4,7 +4,7 @@ import { compareSlider } from "./compare.js";
 import { downloads, exporting, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
 import { isFinal } from "./events.js";
-import { atStep, fileUrl } from "./files.js";
+import { atStep, fileUrl, sceneFiles } from "./files.js";
 import * as format from "./format.js";
 import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
@@ -24,7 +24,7 @@ export function enhancedPanel(whole, actions) {
   const T = S.enhanced;
   let job = atStep(whole, STEP);
   let made = mark(job);
-  const sceneOf = (name) => ({ name, urls: { scene: fileUrl(whole, "scene.glb", name) } });
+  const sceneOf = (name) => sceneFiles(whole, name);
   const viewer = viewerPanel(job, { scenes: [sceneOf(STEP), sceneOf("original")], modes: MODES });
   const segments = segmentsPanel(whole, actions);
   const settings = settingsPanel(job, actions);

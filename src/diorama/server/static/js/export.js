@@ -9,6 +9,7 @@ import { S } from "./strings.js";
 
 const POLL_MS = 700;
 const RETRY_MS = 3000;
+const PAGE = "html"; // the format of the button
 const SHOWN = new Set(["webp", "gif", "wiggle.gif", "stereo.jpg"]); // pictures that the step's own pages don't show
 
 /** @param job as it stands at the step of which files are made (`atStep`) */
@@ -26,6 +27,7 @@ export function exportPanel(job) {
     { class: "card export", "aria-label": T.title, novalidate: true, dataset: { busy: "true" } },
     h("h2", {}, T.title),
     h("p", { class: "muted" }, T.lead),
+    h("button", { type: "button", class: "button wide", onclick: () => ask(PAGE, {}) }, icon("share"), T.share),
     h("div", { class: "field" }, h("label", { for: id }, T.format), h("div", { class: "select" }, select), about),
     options,
     trouble,
@@ -48,22 +50,22 @@ export function exportPanel(job) {
   }
 
   function choice(one) {
-    const lacks = !one.ready ? T.needsStep[one.needs] : one.installed ? "" : T.needsPackage;
+    const lacks = !one.installed ? T.needsPackage : one.ready ? "" : T.needsStep[one.needs];
     return h("option", { value: one.name }, lacks ? `${one.label} (${lacks})` : one.label);
   }
 
   function choose() {
     const one = known.get(select.value);
-    const lacks = !one.ready
-      ? T.later(one.label, S.steps[one.needs])
-      : one.installed
+    const lacks = !one.installed
+      ? T.install(one.label, one.install)
+      : one.ready
         ? ""
-        : T.install(one.label, one.install);
+        : T.later(one.label, S.steps[one.needs]);
     setText(about, lacks || one.about);
     about.classList.toggle("field-warning", Boolean(lacks));
     fields = Object.entries(one.options.properties ?? {}).map(([name, schema]) => {
       // The settings beside have controls of the same names.
-      const fact = { ...facts(name, schema), name: `export-${name}` };
+      const fact = { ...facts(name, schema), name: `export-${name}`, plain: schema.slider === false };
       const field = fact.type === "string" ? textField(fact) : makeField(fact, () => {});
       field.set(fact.fallback);
       return { name, fact, field };

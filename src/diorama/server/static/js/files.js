@@ -8,5 +8,15 @@ export function fileUrl(job, name, step = "original") {
   return file ? `${file.url}?v=${encodeURIComponent(job.updated)}` : null;
 }
 
+const LOW_FROM = 1_500_000; // bytes from which a small file is worth being fetched before the whole one
+
+/** A step's scene for the viewer: its files, and the small one that is seen until a large one has come. */
+export function sceneFiles(job, step, more = {}) {
+  const files = job.results?.[step]?.files ?? job.files;
+  const whole = files.find((one) => one.name === `${step}/scene.glb`);
+  const low = (whole?.bytes ?? 0) >= LOW_FROM ? fileUrl(job, "low.glb", step) : null;
+  return { name: step, urls: { scene: fileUrl(job, "scene.glb", step), ...more }, low: low ? { scene: low } : null };
+}
+
 /** The job with the result of `step` in the place of the present one's. */
 export const atStep = (job, step) => ({ ...job, ...job.results?.[step], step });

@@ -4,7 +4,7 @@ import { compareSlider } from "./compare.js";
 import { downloads, exporting, facts, report } from "./details.js";
 import { h } from "./dom.js";
 import { notices } from "./enhanced.js";
-import { atStep, fileUrl } from "./files.js";
+import { atStep, fileUrl, sceneFiles } from "./files.js";
 import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
 import { mark } from "./original.js";
@@ -22,7 +22,7 @@ export function finalPanel(whole, actions) {
   const T = S.final;
   const job = atStep(whole, STEP);
   const made = mark(job);
-  const sceneOf = (name) => ({ name, urls: { scene: fileUrl(whole, "scene.glb", name) } });
+  const sceneOf = (name) => sceneFiles(whole, name);
   const viewer = viewerPanel(job, { scenes: [sceneOf(STEP), sceneOf("enhanced"), sceneOf("original")], modes: MODES });
   const settings = settingsPanel(job, actions);
   const suggestions = suggestionsPanel(job, actions);

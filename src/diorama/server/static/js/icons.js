@@ -11,6 +11,7 @@ export const ICONS = {
   moon: line('<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/>'),
   check: line('<path d="M5 12.5l4.5 4.5L19 7.5"/>'),
   file: line('<path d="M4 17v1.5A1.5 1.5 0 0 0 5.5 20h13a1.5 1.5 0 0 0 1.5-1.5V17M12 15V4M8 8l4-4 4 4"/>'),
+  share: line('<path d="M12 15V4M8.5 7.5L12 4l3.5 3.5M7 11H5.5v9h13v-9H17"/>'),
   folder: line(
     '<path d="M3.5 18V6.5A1.5 1.5 0 0 1 5 5h4l2 2.5h8A1.5 1.5 0 0 1 20.5 9v9a1.5 1.5 0 0 1-1.5 1.5H5A1.5 1.5 0 0 1 3.5 18z"/>',
   ),

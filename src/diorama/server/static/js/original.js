@@ -3,7 +3,7 @@
 import { compareSlider } from "./compare.js";
 import { depthReport, downloads, exporting, facts, report } from "./details.js";
 import { h, icon } from "./dom.js";
-import { atStep, fileUrl } from "./files.js";
+import { atStep, fileUrl, sceneFiles } from "./files.js";
 import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
 import { settingsPanel } from "./settings.js";
@@ -20,7 +20,7 @@ export function originalPanel(whole, actions) {
     depth: fileUrl(job, "depth.jpg"),
     points: fileUrl(job, "points_preview.ply"),
   };
-  const viewer = viewerPanel(job, { scenes: [{ name: "original", urls }] });
+  const viewer = viewerPanel(job, { scenes: [sceneFiles(job, "original", urls)] });
   const painting = h("div", { class: "brush-place" });
   let brush = null;
   let destroyed = false;

@@ -90,7 +90,7 @@ export function makeField(fact, onChange, context = {}) {
   const id = `setting-${fact.name}`;
   if (fact.type === "boolean") return switchField(fact, id, onChange);
   if (fact.type === "enum") return selectField(fact, id, onChange);
-  if (fact.minimum !== null && fact.maximum !== null) return sliderField(fact, id, onChange, context);
+  if (fact.minimum !== null && fact.maximum !== null && !fact.plain) return sliderField(fact, id, onChange, context);
   return numberField(fact, id, onChange);
 }
 
@@ -235,7 +235,7 @@ function sliderField(fact, id, onChange, { automatic = null } = {}) {
   return { element, get: () => value, set, focus: () => range.focus() };
 }
 
-/** A number without an upper limit: empty means automatic. */
+/** A number without an upper limit, or one for which a slider is no use: empty means its default. */
 function numberField(fact, id, onChange) {
   const input = h("input", {
     type: "number",
@@ -244,7 +244,8 @@ function numberField(fact, id, onChange) {
     inputmode: "decimal",
     step: "any",
     min: fact.minimum === null ? null : String(fact.minimum),
-    placeholder: S.settings.focalAuto,
+    max: fact.maximum === null ? null : String(fact.maximum),
+    placeholder: fact.plain ? sayValue({ ...fact, unit: "" }, fact.fallback) : S.settings.focalAuto,
     oninput: () => {
       show();
       onChange();
@@ -254,12 +255,12 @@ function numberField(fact, id, onChange) {
     id,
     head: h("span", { class: "field-exact" }, input, h("span", { class: "field-unit" }, fact.unit)),
     onReset: () => {
-      set(null);
+      set(fact.fallback);
       onChange();
       input.focus();
     },
   });
-  const get = () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : null);
+  const get = () => (Number.isFinite(input.valueAsNumber) ? input.valueAsNumber : fact.fallback);
   const show = () => {
     back.hidden = get() === fact.fallback;
   };

@@ -3,6 +3,7 @@
 export const EXPORT = {
   title: "Export",
   lead: "Other formats, with options. Each is made when you ask for it, and kept.",
+  share: "Share as one page",
   format: "Format",
   groups: { scene: "3D scene", print: "3D printing", picture: "Maps and pictures", film: "Films and stereo", share: "To share" },
   make: "Make",

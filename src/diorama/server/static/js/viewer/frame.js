@@ -110,7 +110,7 @@ export function viewerFrame({ about, scenes, modes: offered = MODES, pictures, t
       if (destroyed) return;
       const [first] = scenes;
       const files = new Map(scenes.map(({ name, urls }) => [name, urls]));
-      if (first.low) files.set(first.name, first.low);
+      if (first.low) files.set(first.name, { ...first.urls, ...first.low });
       view = await createView({ canvas, surface, overlay, about, scenes: files, onMoved, onLost: () => broken(T.lost) });
       if (destroyed) return view.destroy();
       showRatio(view.about.camera);
