@@ -93,6 +93,13 @@ REMOVALS: dict[str, Removal] = {
         ("if total > max_bytes + FORM_BYTES:", "if False:"),
         ("if declared.isdigit() and", "if False and"),
     ),
+    "every other body ends at 16 MB": _out(
+        ("if limited and count > BODY_BYTES:", "if False:"), ("if refusal is None and limited:", "if False:")
+    ),
+    "after a minute without a byte it is over": _out(
+        ("asyncio.timeout(STALL_SECONDS if unread else None)", "asyncio.timeout(None)")
+    ),
+    "a turn each, and few who wait for one": _out(("if self._waiting >= MOST_PREVIEWS:", "if False:")),
     "a bounded queue, 429 with `Retry-After`": _out(("    if waiting > limit:", "    if False:")),
     "quotas of jobs and bytes": _out(("self.quotas.check(self.store, self.products, user, jobs=1, size=size)", "pass")),
     "ids and names of one pattern; only listed files are sent": _out(("if not JOB_ID.fullmatch(job_id):", "if False:")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,9 +17,10 @@ import bad_inputs
 import workplace
 from diorama import xmp
 from diorama.decoder import Decoder
+from diorama.errors import QueueFullError
 from diorama.jobs.store import claim_of
-from diorama.server import create_app
-from diorama.server.context import Context
+from diorama.server import create_app, security
+from diorama.server.context import MOST_PREVIEWS, PREFIX, Context
 from diorama.settings import Settings
 
 JOBS = "/api/v1/jobs"
@@ -144,6 +146,63 @@ def test_no_address_is_fetched_for_anybody(client: TestClient, somebody: tuple[s
     decoder.close()
     assert any("XMP" in warning for warning in read.warnings)
     assert asked == []
+
+
+def test_a_body_that_is_no_photo_is_not_kept_in_memory_without_end(client: TestClient) -> None:
+    where, kind = f"{JOBS}/{'a' * 22}/validate", {"Content-Type": "application/json"}
+    size = security.BODY_BYTES
+    for headers in (kind, kind | {"Transfer-Encoding": "chunked"}):  # declared, and found out
+        pieces = iter([b" " * (size // 2)] * 3) if len(headers) > 1 else b" " * (size + 1)
+        answer = client.post(where, content=pieces, headers=headers)
+        assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert client.post(where, content=b"9" * 30, headers=kind | {"Content-Length": "9" * 30}).status_code == 413
+    assert (f"{PREFIX}/jobs") == security.UPLOAD[1]
+
+
+@pytest.mark.parametrize("path", [JOBS, f"{JOBS}/{'a' * 22}/validate"])
+def test_who_sends_nothing_more_is_not_waited_for(
+    client: TestClient, path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(security, "STALL_SECONDS", 0.05)
+    sent: list[Any] = []
+    given = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+    async def receive() -> Any:
+        return given.pop() if given else await asyncio.sleep(60)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    names = {"host": "127.0.0.1", "content-type": "application/json", "content-length": "100"}
+    if path == JOBS:
+        names["content-type"] = "image/png"
+    scope = {"type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b""}
+    scope |= {"headers": [(name.encode(), value.encode()) for name, value in names.items()], "scheme": "http"}
+    asyncio.run(client.app({**scope, "http_version": "1.1", "client": None, "server": None}, receive, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408
+    assert list((tmp_path / "data" / "incoming").iterdir()) == []
+
+
+def test_previews_that_wait_hold_no_thread_and_are_bounded(tmp_path: Path) -> None:
+    app = create_app(tmp_path, fetch=False)
+    context: Context = app.state.context
+
+    async def twice() -> list[list[Any]]:
+        return [await many(), await many()]
+
+    async def many() -> list[Any]:
+        async def one() -> str:
+            async with context.turn_for_preview():
+                await asyncio.sleep(0.02)
+            return "made"
+
+        return await asyncio.gather(*(one() for _ in range(MOST_PREVIEWS + 3)), return_exceptions=True)
+
+    for came in asyncio.run(twice()):
+        assert came.count("made") == MOST_PREVIEWS
+        assert [type(each) for each in came if each != "made"] == [QueueFullError] * 3
+    context.store.close()
 
 
 def test_notes_that_declare_entities_are_refused() -> None:

@@ -44,7 +44,8 @@ DESCRIPTION = """One photo in, a layered, textured 3D scene out.
 
 Upload a photo, follow the job, look at the result, validate it. Errors are `application/problem+json` (RFC 9457)
 with a `code` for programs and a `hint` for people. Beside what a route lists, any request may be refused with 400
-(`host-not-allowed`) or, where the server itself fails, answered with 500 (`diorama`).
+(`host-not-allowed`), 401 (`no-token`), 408 (it stood still for a minute) or 413 (its body is over 16 MB and no photo)
+or, where the server itself fails, answered with 500 (`diorama`).
 """
 
 

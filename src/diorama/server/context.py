@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 
-from diorama.errors import SettingsError, StorageError
+from diorama.errors import QueueFullError, SettingsError, StorageError
 from diorama.jobs import space
 from diorama.jobs.files import DataFolder, new_id, safe_name
 from diorama.jobs.products import Products
@@ -33,6 +35,9 @@ PREFIX = "/api/v1"
 
 MAX_QUEUED = 64
 
+MOST_PREVIEWS = 8
+"""That are made or waited for at once: a second's wait for the last, as a rule."""
+
 LOOK_SECONDS = 60.0
 MOST_LOOKS = 10_000
 
@@ -51,6 +56,8 @@ class Context:
     closing: bool = field(default=False)
     quotas: Quotas = field(default_factory=Quotas)
     previews: Previews = field(default_factory=Previews)
+    _previewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: int = 0
     figures: Figures = field(default_factory=Figures)
     _looks: dict[str, float] = field(default_factory=dict)
 
@@ -78,6 +85,22 @@ class Context:
         self.store.refuse_overflow(self.max_queued)
         self.quotas.check(self.store, self.products, user, jobs=1, size=size)
         space.require(self.data.root, size)
+
+    @asynccontextmanager
+    async def turn_for_preview(self) -> AsyncIterator[None]:
+        """One preview is made at a time, for each uses all that a core has; who waits for a turn holds no thread.
+
+        Raises:
+            QueueFullError: too many wait for one.
+        """
+        if self._waiting >= MOST_PREVIEWS:
+            raise QueueFullError("Too many previews are being made.", hint="Try again in a moment.")
+        self._waiting += 1
+        try:
+            async with self._previewing:
+                yield
+        finally:
+            self._waiting -= 1
 
     def look_is_due(self, job_id: str) -> bool:
         """Whether it is to be written that somebody asks about the job: not more often than every `LOOK_SECONDS`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -10,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diorama.corrections import MOST_CORRECTIONS, MOST_POINTS, RADIUS, RADIUS_RANGE, CorrectionKind, parse_all
 from diorama.errors import JobError
+from diorama.jobs.files import JobFolder
 from diorama.jobs.store import FINISHED, Job
 from diorama.server import problems
 from diorama.server.context import PREFIX, Context, context_of
@@ -134,33 +137,37 @@ def delete_corrections(job_id: str, context: Shared) -> Any:
 @api.get(
     "/jobs/{job_id}/corrections/preview.glb",
     response_class=Response,
-    responses={200: {"content": {"model/gltf-binary": {}}}, **problems.documented(404, 409, 422)},
+    responses={200: {"content": {"model/gltf-binary": {}}}, **problems.documented(404, 409, 422, 429)},
     tags=["corrections"],
     summary="The corrected scene, small",
 )
-def preview_scene(
+async def preview_scene(
     job_id: str, context: Shared, _v: Annotated[str, Query(alias="v", description="Not used: keeps caches apart.")] = ""
 ) -> Response:
     """The scene with all strokes, coarse and at once."""
-    job = context.store.get(job_id)
-    data = context.previews.scene(job, context.data.job(job_id))
+    data = await _preview(context, job_id, context.previews.scene)
     return Response(data, media_type="model/gltf-binary", headers=_NO_STORE)
 
 
 @api.get(
     "/jobs/{job_id}/corrections/preview.jpg",
     response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404, 409, 422)},
+    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404, 409, 422, 429)},
     tags=["corrections"],
     summary="The corrected depth map, small",
 )
-def preview_depth(
+async def preview_depth(
     job_id: str, context: Shared, _v: Annotated[str, Query(alias="v", description="Not used: keeps caches apart.")] = ""
 ) -> Response:
     """The depth map with all strokes in colours, coarse and at once."""
-    job = context.store.get(job_id)
-    data = context.previews.depth(job, context.data.job(job_id))
+    data = await _preview(context, job_id, context.previews.depth)
     return Response(data, media_type="image/jpeg", headers=_NO_STORE)
+
+
+async def _preview(context: Context, job_id: str, make: Callable[[Job, JobFolder], bytes]) -> bytes:
+    async with context.turn_for_preview():
+        job = await asyncio.to_thread(context.store.get, job_id)
+        return await asyncio.to_thread(make, job, context.data.job(job_id))
 
 
 def _values(stroke: CorrectionIn) -> dict[str, Any]:

@@ -11,14 +11,17 @@ programs. Only probes of a service's health are let through.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64encode
 from collections.abc import Iterable
 from hashlib import sha256
+from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -53,6 +56,15 @@ PLAIN_COOKIE = "diorama"
 LOGIN = "/login"
 LOGIN_BYTES = 4096
 """More than a form with a token takes."""
+
+UPLOAD = ("POST", "/api/v1/jobs")
+"""What takes photos, with limits of its own (`server.limits`)."""
+
+BODY_BYTES = 16 << 20
+"""Of every other request, which is held in memory: twice what all strokes take that a job may have."""
+
+STALL_SECONDS = 60.0
+"""Who has sent nothing for so long, though there is more to come, is not waited for: connections are few."""
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Asked by those who restart or leave out a service that isn't well; they say nothing about anybody's jobs."""
@@ -101,12 +113,20 @@ class Guard:
             return
 
         headers = Headers(scope=scope)
+        limited, count = (scope["method"], scope["path"]) != UPLOAD, 0
         unread = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
         async def receive_and_note() -> Message:
-            nonlocal unread
-            message = await receive()
+            nonlocal unread, count
+            try:
+                async with asyncio.timeout(STALL_SECONDS if unread else None):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
             unread = unread and message.get("more_body", False)
+            count += len(message.get("body", b""))
+            if limited and count > BODY_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         async def send_with_headers(message: Message) -> None:
@@ -119,6 +139,8 @@ class Guard:
             await send(message)
 
         refusal = self._refuse_host(headers) or self._refuse_origin(scope["method"], headers)
+        if refusal is None and limited:
+            refusal = _refuse_size(headers)
         app: ASGIApp = self.app if refusal is None else problems.response(refusal)
         if refusal is None and self.users and scope["path"] not in self.open:
             app = await self._admit(scope, headers, receive_and_note) or self.app
@@ -170,6 +192,15 @@ class Guard:
             "Pages of other sites may not change anything here.",
             "Open Diorama's own page and do it there.",
         )
+
+
+def _refuse_size(headers: Headers) -> problems.Problem | None:
+    declared = headers.get("content-length", "")
+    if not declared.isdigit() or (len(declared) < 12 and int(declared) <= BODY_BYTES):
+        return None
+    return problems.problem(
+        413, "body-too-large", f"The request's body is larger than {BODY_BYTES >> 20} MB.", "Only photos may be larger."
+    )
 
 
 def user_of(request: Request) -> str:
