@@ -52,6 +52,9 @@ CAMERAS = ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-1.0, 0.0, 0.0), (0.5, 0.5, 0.0), 
 WARP_LAYERS = 24
 REPEATS = 12
 
+MESH_HEAD = ["photo", "method", "seconds", "MiB", "triangles", "error px", "off by > 1 px", "covered", "covered, moved"]
+VIEW_HEAD = ["photo", "method", "ms a view", "PSNR", "covered"]
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -225,10 +228,9 @@ def main() -> None:
         disparity = dense(sparse)
         made += meshes(name, left, disparity, np.isfinite(sparse), options.python)
         seen += views(name, left, right, disparity)
-    head = ["photo", "method", "seconds", "MiB", "triangles", "error px", "off by > 1 px", "covered", "covered, moved"]
-    print(table(head, made))
+    print(table(MESH_HEAD, made))
     print()
-    print(table(["photo", "method", "ms a view", "PSNR", "covered"], seen))
+    print(table(VIEW_HEAD, seen))
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def _tiny() -> np.ndarray[Any, Any]:
     return np.stack([rows * 2, columns, (rows + columns) % 256], axis=-1).astype(np.uint8)
 
 
-def _resampled(photo: Path, megapixels: float, folder: Path, heic: bool) -> Path:
+def resampled(photo: Path, megapixels: float, folder: Path, heic: bool) -> Path:
     from PIL import Image
 
     with Image.open(photo) as opened:
@@ -200,14 +200,14 @@ def _as_heic(picture: Image.Image, path: Path) -> Path:
     return path
 
 
-def _coffee() -> Path:
+def coffee() -> Path:
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         sys.exit("scikit-image is not installed: name a photo with --photo.")
     return Path(spec.origin).parent / "data" / "coffee.png"
 
 
-def _cpu() -> str:
+def cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -227,25 +227,37 @@ def main() -> int:
         command = run_command(options.one)  # first: no other child has run whose memory would count
         print(json.dumps({**run_one(options.one), "command": command}))
         return 0
-    columns: dict[str, Measured] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for megapixels in options.megapixels:
-            photo = _resampled(options.photo or _coffee(), megapixels, Path(folder), options.heic)
-            command = [sys.executable, __file__, "--one", str(photo)]
-            answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-            columns[f"{megapixels:g} Mpx ({photo.stem}{photo.suffix})"] = json.loads(answer.splitlines()[-1])
-    print(f"{_cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    several = len(columns) > 1
-    print("| stage |" + "".join(f" {name} |" for name in columns) + " growth |" * several)
-    print("|---|" + "---:|" * (len(columns) + several))
-    for row in next(iter(columns.values())):
-        cells = [column[row] for column in columns.values()]
-        growth = f" {_growth(options.megapixels, [used for _, used, _ in cells]):.2f} |" if several else ""
-        print(f"| {row} |" + "".join(f" {_cell(*cell)} |" for cell in cells) + growth)
+    columns = measured(options.megapixels, options.photo or coffee(), options.heic)
+    print(f"{cpu()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(table(columns, options.megapixels))
     return 0
 
 
-def _growth(megapixels: list[float], used: list[float]) -> float:
+def measured(megapixels: Iterable[float], photo: Path, heic: bool = False) -> dict[str, Measured]:
+    """A column for each size, by its heading."""
+    columns: dict[str, Measured] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in megapixels:
+            path = resampled(photo, size, Path(folder), heic)
+            command = [sys.executable, __file__, "--one", str(path)]
+            answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            columns[f"{size:g} Mpx ({path.stem}{path.suffix})"] = json.loads(answer.splitlines()[-1])
+    return columns
+
+
+def table(columns: dict[str, Measured], megapixels: list[float]) -> str:
+    """Markdown: seconds (processor seconds), MiB; where there are several sizes, how the seconds grow."""
+    several = len(columns) > 1
+    lines = ["| stage |" + "".join(f" {name} |" for name in columns) + " growth |" * several]
+    lines.append("|---|" + "---:|" * (len(columns) + several))
+    for row in next(iter(columns.values())):
+        cells = [column[row] for column in columns.values()]
+        exponent = f" {growth(megapixels, [used for _, used, _ in cells]):.2f} |" if several else ""
+        lines.append(f"| {row} |" + "".join(f" {_cell(*cell)} |" for cell in cells) + exponent)
+    return "\n".join(lines)
+
+
+def growth(megapixels: list[float], used: list[float]) -> float:
     """Exponent e of processor seconds = c x megapixels^e, by least squares of the logarithms."""
     import numpy as np
 

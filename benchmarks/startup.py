@@ -68,24 +68,29 @@ def _of(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
 
 
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="Seconds until the help, and until the first page.")
-    parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
+def measured(runs: int) -> dict[str, tuple[float, float]]:
+    """Seconds and processor seconds of each, the best of the runs."""
     measures: dict[str, Callable[[], tuple[float, float]]] = {
         name: (lambda words=words: command(words)) for name, words in COMMANDS.items()
     }
     measures["first page of main.py"] = first_page
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in measures}
-    for run in range(options.runs + 1):
+    for run in range(runs + 1):
         for name, measure in measures.items():
             took = measure()
             if run:  # the first one writes bytecode and fills the system's caches
                 found[name].append(took)
+    return {name: (min(one for one, _ in took), min(one for _, one in took)) for name, took in found.items()}
+
+
+def main() -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="Seconds until the help, and until the first page.")
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    found = measured(options.runs)
     print("| what | seconds (processor) |\n|---|---:|")
-    for name, took_all in found.items():
-        seconds, used = (min(values) for values in zip(*took_all, strict=True))
+    for name, (seconds, used) in found.items():
         print(f"| {name} | {seconds:.2f} ({used:.2f}) |")
     return 0
 
