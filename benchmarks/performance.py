@@ -137,7 +137,7 @@ def floor(one: stages.Measured) -> str:
         f"The floor: {', '.join(told)} of processor time. The networks' arithmetic is what step 2 can't do without "
         f"({1000 * depth:.0f} ms is the whole depth stage); the rest of a step is a few dozen passes over arrays of "
         "the processing size, each as long as memory takes, the search for patches behind edges (step 3), and "
-        "denoising (step 4). All of it keeps both cores busy only in part: stages follow each other, and a stage's parts do."
+        "denoising (step 4). Both cores are busy only in part: stages follow each other, and a stage's parts do."
     )
 
 
