@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def context(place: Workplace) -> Context:
 
 
 def follow(context: Context, job_id: str, closing: Callable[[], bool] = lambda: False) -> AsyncIterator[str]:
-    return events.changes(context.store, job_id, lambda: context.view(context.store.get(job_id)), closing)
+    return events.changes(context.revisions, job_id, lambda: context.view(context.store.get(job_id)), closing)
 
 
 async def next_job(stream: AsyncIterator[str]) -> dict[str, Any]:
@@ -92,6 +92,34 @@ def test_the_stream_tells_the_whole_way_and_ends(place: Workplace, context: Cont
         assert (await next_job(stream))["state"] == "waiting"
         assert await rest(stream) == []
         assert (await next_job(follow(context, first)))["error"]["detail"] == "No."
+
+    asyncio.run(watch())
+
+
+def test_many_who_follow_are_one_question(place: Workplace, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(events, "QUEUE_SECONDS", 60)
+    asked: list[list[str]] = []
+    revisions = context.store.revisions
+
+    def counted(job_ids: Collection[str]) -> dict[str, int]:
+        asked.append(sorted(job_ids))
+        return revisions(job_ids)
+
+    monkeypatch.setattr(context.store, "revisions", counted)
+
+    async def watch() -> None:
+        jobs = sorted(place.add() for _ in range(3))
+        streams = [follow(context, job, lambda: context.closing) for job in jobs * 10]
+        assert [(await next_job(stream))["id"] for stream in streams] == jobs * 10
+        asked.clear()
+        ended = [asyncio.create_task(rest(stream)) for stream in streams]
+        await asyncio.sleep(0.55)
+        assert 1 <= len(asked) <= 12  # not 30 every time
+        assert all(ids == jobs for ids in asked)
+        context.closing = True
+        await asyncio.gather(*ended)
+        assert not context.revisions._followed
 
     asyncio.run(watch())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -120,9 +120,14 @@ class Store(Book[Job]):
             return session.scalars(asked.order_by(Job.created.desc()).limit(limit)).all()
 
     def revision(self, job_id: str) -> int | None:
-        """The number of changes so far; None where there is no such job. Cheap, for those who watch."""
+        """The number of changes so far; None where there is no such job."""
+        return self.revisions([job_id]).get(job_id)
+
+    def revisions(self, job_ids: Collection[str]) -> dict[str, int]:
+        """The same of several jobs, of those that there are. Cheap, for those who watch."""
         with self._session() as session:
-            return session.scalar(select(Job.revision).where(Job.id == job_id))
+            rows = session.execute(select(Job.id, Job.revision).where(Job.id.in_(job_ids))).all()
+        return {row[0]: row[1] for row in rows}
 
     def queue_position(self, job: Job) -> int:
         """How many jobs will be claimed before this one."""

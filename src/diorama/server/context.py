@@ -19,6 +19,7 @@ from diorama.jobs.products import Products
 from diorama.jobs.quotas import Quotas
 from diorama.jobs.runner import Runner
 from diorama.jobs.store import Job, Store
+from diorama.server.events import Revisions
 from diorama.server.fetching import Fetcher
 from diorama.server.lan import Lan
 from diorama.server.limits import Received
@@ -59,7 +60,11 @@ class Context:
     _previewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: int = 0
     figures: Figures = field(default_factory=Figures)
+    revisions: Revisions = field(init=False)
     _looks: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.revisions = Revisions(self.store)
 
     @property
     def products(self) -> Products:

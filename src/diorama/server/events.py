@@ -6,7 +6,9 @@ The store is asked, not the runner: the job may be worked on by another server p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 from diorama.errors import JobNotFoundError
 from diorama.jobs.store import Store
@@ -20,19 +22,59 @@ COMMENT_SECONDS = 15.0
 RETRY_MS = 2000
 
 
+class Revisions:
+    """The revisions of all jobs that are followed, asked for together: many who follow cost little more than one."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._followed: Counter[str] = Counter()
+        self._known: dict[str, int | None] = {}
+        self._asked = float("-inf")
+
+    @contextmanager
+    def following(self, job_id: str) -> Iterator[None]:
+        """While somebody follows a job, it is among those that are asked for."""
+        self._followed[job_id] += 1
+        try:
+            yield
+        finally:
+            self._followed[job_id] -= 1
+            if not self._followed[job_id]:
+                del self._followed[job_id]
+                self._known.pop(job_id, None)
+
+    async def of(self, job_id: str) -> int | None:
+        """The revision of a job that is followed, not older than `POLL_SECONDS`; None where there is no such job."""
+        now = asyncio.get_running_loop().time()
+        if job_id in self._known and now - self._asked < POLL_SECONDS:
+            return self._known[job_id]
+        self._asked, asked = now, list(self._followed)
+        found = await asyncio.to_thread(self._store.revisions, asked)
+        self._known = {name: found.get(name) for name in asked if name in self._followed}
+        return found.get(job_id)
+
+
 async def changes(
-    store: Store, job_id: str, view: Callable[[], JobOut], closing: Callable[[], bool]
+    revisions: Revisions, job_id: str, view: Callable[[], JobOut], closing: Callable[[], bool]
 ) -> AsyncIterator[str]:
     """The stream's text: an event `job` at once and at every change, until nothing more will happen by itself.
 
     Ends with an event `deleted` when the job is, and without a word when the server closes: the browser asks again.
     """
+    with revisions.following(job_id):
+        async for text in _changes(revisions, job_id, view, closing):
+            yield text
+
+
+async def _changes(
+    revisions: Revisions, job_id: str, view: Callable[[], JobOut], closing: Callable[[], bool]
+) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     sent: tuple[int | None, int | None] | None = None  # revision and place in the queue
     queued, looked, spoken = False, 0.0, loop.time()
     yield f"retry: {RETRY_MS}\n\n"
     while not closing():
-        revision = await asyncio.to_thread(store.revision, job_id)
+        revision = await revisions.of(job_id)
         if sent is None or revision != sent[0] or (queued and loop.time() - looked >= QUEUE_SECONDS):
             looked = loop.time()
             try:

@@ -187,7 +187,7 @@ async def follow_job(job_id: str, request: Request, context: Shared) -> Response
     if job.state in FINISHED and request.headers.get("last-event-id") == str(job.revision):
         return Response(status_code=HTTPStatus.NO_CONTENT)
     stream = events.changes(
-        context.store, job_id, lambda: context.view(context.store.get(job_id)), lambda: context.closing
+        context.revisions, job_id, lambda: context.view(context.store.get(job_id)), lambda: context.closing
     )
     return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
