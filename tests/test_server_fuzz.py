@@ -9,7 +9,7 @@ import pytest
 from benchmarks import fuzz
 from diorama.decoder import POSSIBLE
 
-FILES = 200
+FILES = 135
 
 
 @pytest.mark.slow

@@ -78,6 +78,7 @@ class Decoder:
         self._lock = threading.Lock()
         self._parent: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._heard = b""
 
     def read(self, path: Path, settings: Settings) -> Photo:
         """As `photo.read`, which does the work.
@@ -112,6 +113,7 @@ class Decoder:
         if self._parent is not None:
             self._parent.wait()
         self._socket = self._parent = None
+        self._heard = b""
 
     def _ask(self, path: Path, settings: Settings, writer: int) -> int:
         """Send the request; the id of the fork that reads the photo."""
@@ -120,7 +122,7 @@ class Decoder:
             self.start()
             assert self._socket is not None
             try:
-                socket.send_fds(self._socket, [json.dumps(request).encode()], [writer])
+                socket.send_fds(self._socket, [json.dumps(request).encode() + b"\n"], [writer])
                 return int(self._line())
             except (OSError, ValueError):  # the child was killed while it waited
                 self.close()
@@ -132,7 +134,9 @@ class Decoder:
         """Start the child where there is none: it loads the readers before the first photo comes."""
         if not POSSIBLE or (self._parent is not None and self._parent.poll() is None):
             return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET if _has_packets() else socket.SOCK_DGRAM)
+        self.close()  # what is left of one that has died
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ours.settimeout(WALL_SECONDS)
         environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRET)}
         self._parent = subprocess.Popen(
             [sys.executable, "-c", "import sys; from diorama import decoder; decoder.serve(sys.argv[1])", self._reader],
@@ -144,9 +148,19 @@ class Decoder:
         self._socket = ours
 
     def _line(self) -> str:
+        """The next line that the child sends.
+
+        Raises:
+            OSError: it has ended, or says nothing.
+        """
         assert self._socket is not None
-        self._socket.settimeout(WALL_SECONDS)
-        return self._socket.recv(200).decode()
+        while b"\n" not in self._heard:
+            chunk = self._socket.recv(200)
+            if not chunk:
+                raise ConnectionResetError("the child has ended")
+            self._heard += chunk
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.decode()
 
     def _listen(self, reader: int, child: int) -> bytearray:
         """What the fork sends until it ends; it is killed when its time is over."""
@@ -165,13 +179,12 @@ class Decoder:
 
     def _ended(self) -> int:
         """The fork's exit code, or minus the signal that ended it."""
-        code, _, peak = self._line().partition(" ")
-        self.peak_bytes = int(peak or 0)
-        return int(code or -signal.SIGKILL)
-
-
-def _has_packets() -> bool:
-    return sys.platform.startswith("linux")
+        try:
+            code, _, peak = self._line().partition(" ")
+        except OSError:  # the child was killed, and with it the only one who knows
+            return -signal.SIGKILL
+        self.peak_bytes = int(peak)
+        return int(code)
 
 
 def _result(message: bytearray, ended: int, name: str) -> Photo:
@@ -214,17 +227,20 @@ def serve(reader: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=0) as requests:
         while True:
-            message, files, _, _ = socket.recv_fds(requests, 1 << 20, 1)
-            if not message:
-                return
+            message, files = b"", list[int]()
+            while not message.endswith(b"\n"):
+                part, more, _, _ = socket.recv_fds(requests, 1 << 20, 1)
+                if not part:
+                    return
+                message, files = message + part, files + more
             child = os.fork()
             if child == 0:
                 _read_once(read, json.loads(message), files[0], requests)
             os.close(files[0])
-            requests.send(str(child).encode())
+            requests.sendall(f"{child}\n".encode())
             _, status, used = os.wait4(child, 0)
             peak = used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-            requests.send(f"{os.waitstatus_to_exitcode(status)} {peak}".encode())
+            requests.sendall(f"{os.waitstatus_to_exitcode(status)} {peak}\n".encode())
 
 
 def _load() -> None:
