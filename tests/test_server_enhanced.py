@@ -258,7 +258,7 @@ def test_edits_that_can_not_be_made(client: TestClient, made: dict[str, Any]) ->
         answer = client.patch(f"{address}/{first['id']}", content=body, headers={"Content-Type": "application/json"})
         refused(answer, 422, answer.json()["code"])
     refused(client.patch(f"{address}/999", json={"name": "Cup"}), 404, "job-not-found")
-    refused(client.patch(f"{address}/cup", json={"name": "Cup"}), 422, "request")
+    refused(client.patch(f"{address}/cup", json={"name": "Cup"}), 404, "not-found")  # no number, no segment
     refused(client.post(f"{address}/merge", json={"ids": [first["id"]]}), 422, "request")
     refused(client.post(f"{address}/merge", json={"ids": [first["id"], first["id"]]}), 422, "input")
     refused(client.post(f"{address}/merge", json={"ids": [first["id"], 999]}), 422, "input")
