@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +120,30 @@ def test_a_line_is_a_line_whatever_is_in_it(form: logs.Form) -> None:
     handler.emit(record)
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
+
+
+def test_every_line_of_a_server_is_json(tmp_path: Path) -> None:
+    """Its own, and uvicorn's of what is no HTTP."""
+    main = Path(__file__).parents[1] / "main.py"
+    words = [sys.executable, str(main), "--port", "0", "--workers", "1", "--data", str(tmp_path), "--log", "json"]
+    environment = os.environ | {"DIORAMA_TOKEN": TOKEN}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=environment) as server:
+        timer = threading.Timer(60, server.kill)
+        timer.start()
+        assert server.stdout is not None
+        assert server.stderr is not None
+        port = int(server.stdout.readline().split()[3].rpartition(":")[2])
+        for line in (b"no HTTP at all\r\n\r\n", f"GET /?token={TOKEN} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode()):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(line)
+                assert connection.recv(100)
+        server.terminate()
+        lines = [json.loads(line) for line in server.stderr]
+        timer.cancel()
+    assert {"uvicorn.error", "diorama.server.observing"} <= {line["logger"] for line in lines}
+    assert 303 in [line.get("status") for line in lines]
+    assert TOKEN not in str(lines)
 
 
 def test_quiet_means_warnings_alone(monkeypatch: pytest.MonkeyPatch) -> None:

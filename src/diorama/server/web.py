@@ -61,6 +61,7 @@ def run(site: Site, listener: socket.socket, ready: Callable[[], None]) -> None:
     app = create_app(site.folder, hosts=site.hosts, slots=site.slots, fetch=site.fetch, lan=site.lan, users=site.users)
     config = uvicorn.Config(
         app,
+        log_config=None,  # its lines go where ours go, and are as free of secrets
         log_level="warning",
         access_log=False,
         server_header=False,
