@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from fastapi.testclient import TestClient
 
 import workplace
 from diorama.errors import ServerError
-from diorama.server import create_app, serve, users
+from diorama.server import create_app, serve, serving, users
 from diorama.server.security import COOKIE, PLAIN_COOKIE
 from diorama.server.users import SOLE, Users, from_environment
 
@@ -207,3 +208,11 @@ def test_other_host_names_come_from_the_environment(tmp_path: Path, monkeypatch:
     for host, status in (("diorama.example", 200), ("pictures.example:443", 200), ("other.example", 400)):
         assert client.get("/healthz", headers={"Host": host}).status_code == status
     app.state.context.store.close()
+
+
+def test_the_address_told_is_one_that_is_answered() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        for host, told in (("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("192.0.2.7", "192.0.2.7")):
+            assert serving._address(host, listener) == f"http://{told}:{port}"

@@ -19,6 +19,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
     multiprocess,
 )
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from diorama.server.context import Context
 
 log = logging.getLogger(__name__)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each count, which says when it began
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 ID_HEADER = "X-Request-ID"

@@ -192,4 +192,6 @@ def _bracketed(host: str) -> str:
 
 
 def _address(host: str, listener: socket.socket) -> str:
+    """What its own machine asks it by."""
+    host = {EVERY_ADDRESS: DEFAULT_HOST, "::": "::1"}.get(host, host)
     return f"http://{_bracketed(host)}:{listener.getsockname()[1]}"
