@@ -19,14 +19,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import batches
-from diorama import batch
+from diorama import batch, pipeline
 from diorama.batch import pools, work
 from diorama.batch.journal import FOLDER, Journal
 from diorama.batch.photos import find
 from diorama.batch.records import File, Problem, Row, Wanted
 from diorama.batch.report import COLUMNS, Report
 from diorama.batch.run import DEATHS_ALLOWED, wanted
-from diorama.errors import FormatError, InputError, SettingsError, StorageError
+from diorama.cache import Cache
+from diorama.errors import FormatError, InputError, PhotoError, SettingsError, StorageError
 from diorama.settings import Settings
 from gltf import Glb
 
@@ -193,10 +194,58 @@ def test_other_settings_and_formats_are_made_anew_and_missing_files_again(tmp_pa
     assert run() == ["resumed", "resumed"]
     assert run(settings=settings.changed(advisor="off")) == ["resumed", "resumed"]  # this step doesn't read it
     assert run(settings=settings.changed(triangles=2000)) == ["", ""]
-    assert run(to=["ply"]) == ["", ""]
+    assert run(to=["ply"]) == ["cache", "cache"]  # of the scenes that were kept
     (out / "photo-01.ply").unlink()
-    assert run(to=["ply"]) == ["resumed", ""]
+    assert run(to=["ply"]) == ["resumed", "cache"]
     assert run(to=["ply"]) == ["resumed", "resumed"]
+
+
+def test_nothing_is_computed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, settings = batches.photos(tmp_path / "photos", 2), batches.settings(tmp_path)
+
+    def run(out: str, **how: Any) -> Report:
+        made = batch.Batch([folder], tmp_path / out, until="original", fetch=False, **{"settings": settings, **how})
+        return run_on(InProcess([]), made)
+
+    def kept(report: Report) -> list[str]:
+        return [row.kept for row in report.rows]
+
+    first = run("first", to=["glb", "gltf"])
+    assert kept(first) == ["", ""]
+    make = pipeline.make
+    monkeypatch.setattr(pipeline, "make", _refuse)
+    again = run("again", to=["glb", "gltf"])
+    assert kept(again) == ["cache", "cache"]
+    for row, before in zip(again.rows, first.rows, strict=True):
+        assert (row.warnings, row.triangles, row.files) == (before.warnings, before.triangles, before.files)
+    for path in (tmp_path / "first").glob("photo*"):
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+    assert kept(run("other", to=["diorama"], pictures=True)) == ["cache", "cache"]  # of the scene that was kept
+    (folder / "photo-00.png").rename(folder / "new.png")
+    renamed = run("renamed")
+    assert kept(renamed) == ["cache", "cache"]
+    assert Glb(tmp_path / "renamed" / "new.glb").json["scenes"][0]["name"] == "new.png"
+    assert [row.state for row in run("changed", settings=settings.changed(triangles=2000)).failed] == ["failed"] * 2
+    monkeypatch.setattr(pipeline, "make", make)
+    Cache().set_limit(0)
+    assert kept(run("unlimited")) == ["", ""]
+    assert Cache().used().entries == 0
+
+
+def _refuse(*_given: object, **_how: object) -> Any:
+    raise PhotoError("Not again.", hint="It was made.")
+
+
+def test_a_cache_that_refuses_costs_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = batches.photos(tmp_path / "photos", 1)
+
+    def refuse(*_given: object) -> None:
+        raise StorageError("The disk is full.", hint="Free some.")
+
+    monkeypatch.setattr(Cache, "put", refuse)
+    made = batch.Batch([folder], tmp_path / "out", settings=batches.settings(tmp_path), until="original", fetch=False)
+    row = run_on(InProcess([]), made).rows[0]
+    assert (row.state, row.warnings[-1]) == ("done", "It was not kept in the cache: The disk is full.")
 
 
 def test_a_full_disk_ends_the_batch_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,14 +253,14 @@ def test_a_full_disk_ends_the_batch_and_loses_nothing(tmp_path: Path, monkeypatc
     full = StorageError("The disk is full.", hint="Free some space.")
     settings = batches.settings(tmp_path)
     made = batch.Batch([folder], out, settings=settings, until="original", fetch=False)
-    write = work._write
+    write = work._file
 
-    def refuse(task: work.Task, target: work.Target, scene: Any) -> Any:
+    def refuse(task: work.Task, target: work.Target, *given: Any) -> Any:
         if target.name == "photo-01.png":
             raise full
-        return write(task, target, scene)
+        return write(task, target, *given)
 
-    monkeypatch.setattr(work, "_write", refuse)
+    monkeypatch.setattr(work, "_file", refuse)
     # The disk takes other files: it was this photo's own misfortune.
     assert [row.state for row in run_on(InProcess([]), made).rows] == ["done", "failed", "done"]
 
@@ -224,7 +273,7 @@ def test_a_full_disk_ends_the_batch_and_loses_nothing(tmp_path: Path, monkeypatc
         run_on(InProcess([]), batch.Batch([folder], out, settings=settings, until="original", fetch=False, resume=True))
     monkeypatch.undo()
     again = batch.Batch([folder], out, settings=settings, until="original", fetch=False, resume=True)
-    assert [row.kept for row in run_on(InProcess([]), again).rows] == ["resumed", "", "resumed"]
+    assert [row.state for row in run_on(InProcess([]), again).rows] == ["done"] * 3
 
 
 def test_a_photo_that_changes_while_the_batch_runs(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@
 photos   which photos, and where the files of each go
 records  what is wanted of each, and what became of it
 work     what a worker process does with one
+keys     what decides how a scene turns out, for the cache
 pools    the worker processes
 journal  what was finished, so that a run that was killed goes on
 run      hands photos to workers and keeps what comes of them

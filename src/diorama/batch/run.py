@@ -12,11 +12,12 @@ from statistics import mean
 from typing import Any
 
 from diorama import atomic, export
-from diorama.batch import photos, pools, work
+from diorama.batch import keys, photos, pools, work
 from diorama.batch.journal import Journal
 from diorama.batch.records import Problem, Row, Wanted
 from diorama.batch.report import Report
-from diorama.errors import InputError, PhotoError, SettingsError, StorageError, WorkerDiedError
+from diorama.cache import Cache
+from diorama.errors import DioramaError, InputError, PhotoError, SettingsError, StorageError, WorkerDiedError
 from diorama.jobs import cluster
 from diorama.jobs.processes import default_slots, unforeseen
 from diorama.settings import STEP_STAGES, Settings
@@ -133,6 +134,7 @@ class Batch:
         self._jobs, self._dask = jobs, cluster.address(dask)
         self._fetch, self._pictures, self._resume = fetch, pictures, resume
         self._pool: pools.Pool | None = None
+        self._decides: list[Any] | None = None
         self._seconds: deque[float] = deque(maxlen=RECENT)
 
     def run(self, progress: Progress | None = None) -> Report:
@@ -149,6 +151,7 @@ class Batch:
         try:
             queue = self._queue(journal, said)
             if queue:
+                self._decides = self._circumstances()
                 self._pool = self._open_pool(len(queue), journal)
                 self._work(queue, journal, said)
         finally:
@@ -189,6 +192,15 @@ class Batch:
                 groups.setdefault(sha256, _Group(one.path, sha256, [])).rows.append(number)
         return deque(groups.values())
 
+    def _circumstances(self) -> list[Any] | None:
+        """What decides beside photo and settings; None where no cache is used."""
+        if not Cache().limit:
+            return None
+        try:
+            return keys.circumstances(self.wanted)
+        except DioramaError:  # such as weights that are fetched for the first photo
+            return None
+
     def _open_pool(self, tasks: int, journal: Journal) -> pools.Pool:
         if self._dask is None:
             return pools.LocalPool(min(self._jobs or default_slots(), tasks))
@@ -227,6 +239,7 @@ class Batch:
             self.wanted,
             self._fetch,
             self._pictures,
+            "" if self._decides is None else keys.scene_key(group.sha256, self.wanted, self._decides),
         )
 
     def _outcome(self, future: Future[work.Outcome], group: _Group) -> work.Outcome | None:
@@ -248,7 +261,7 @@ class Batch:
             journal.write(self.wanted.key(group.sha256), row)
             self._rows[number] = row
             rows.append(row)
-        if outcome.error is None:
+        if outcome.error is None and not outcome.kept:
             self._seconds.append(outcome.seconds)
         return rows
 
@@ -300,7 +313,7 @@ def _news(group: _Group, outcome: work.Outcome, at: int) -> dict[str, Any]:
         "triangles": outcome.triangles,
         "thumbnail": outcome.thumbnail,
         "deaths": group.deaths,
-        "kept": "same photo" if at else "",
+        "kept": "cache" if outcome.kept else "same photo" if at else "",
     }
 
 

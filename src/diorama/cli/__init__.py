@@ -13,6 +13,7 @@ import typer
 
 from diorama import __version__
 from diorama.cli import account, batch, doctor, export, film, share
+from diorama.cli.cache import app as cache_app
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
@@ -36,6 +37,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(models_app)
+app.add_typer(cache_app)
 batch.register(app)
 doctor.register(app)
 export.register(app)
