@@ -224,6 +224,17 @@ def test_beside_an_estimated_edge_more_is_unmixed() -> None:
     assert (unmix(rgb, points.inverse_depth, cuts, 1)[:, 18] == 120).all()
 
 
+def test_a_front_in_the_background_s_colour_is_repainted_beside_an_estimated_edge_alone() -> None:
+    inverse = np.full((20, 40), 0.2, np.float32)
+    inverse[:, 20:] = 1
+    points = cloud(inverse)
+    cuts = find_cuts(points, SETTINGS)
+    rgb = np.full((20, 40, 3), 40, np.uint8)
+    rgb[:, 21:] = 200
+    assert unmix(rgb, points.inverse_depth, cuts, 1, GIVEN)[10, 20, 0] == 40
+    assert unmix(rgb, points.inverse_depth, cuts, 1, ESTIMATED)[10, 20, 0] == 200
+
+
 def test_beside_an_estimated_edge_nothing_is_an_example_and_the_background_is_imagined_anew() -> None:
     inverse = box()
     points = cloud(inverse)
