@@ -111,6 +111,11 @@ def test_a_server_killed_in_the_middle_of_a_stage_goes_on_after_it(server: Serve
     done = [stage["name"] for stage in job["stages"] if stage["state"] == "done"]
     assert done == ["photo", "depth", "points"]
     place = Workplace(data)
+    deadline = time.monotonic() + 5
+    # A stage is saved while the next one is made: one that is killed before has to be made again.
+    while not any(name.startswith("points-") for name in place.stage_files(job_id)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     before = place.stage_files(job_id)
     workers = server.workers()
     server.end(SIGKILL)
