@@ -11,8 +11,13 @@ import pytest
 
 from diorama.errors import InstallationError, SettingsError, StorageError
 from diorama.jobs import files
+from diorama.jobs.cluster import elsewhere
 from diorama.jobs.files import KEPT_RESULTS, DataFolder, JobFolder, new_id
+from diorama.jobs.owners import place_id
 from diorama.jobs.remote import LISTING, RemoteFiles, open_remote
+from diorama.jobs.store import claim_of
+from diorama.jobs.work import Outcome, Task
+from workplace import Workplace
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -172,3 +177,40 @@ def test_a_store_that_refuses_is_a_sentence(tmp_path: Path, monkeypatch: pytest.
             act()
         assert "DIORAMA_STORE" in caught.value.hint
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_what_a_far_worker_pushed_of_a_job_that_was_deleted_meanwhile_is_removed(tmp_path: Path) -> None:
+    place = Workplace(tmp_path / "data")
+    place.data = DataFolder(place.data.root, (tmp_path / "store").as_uri())
+    job_id = place.add()
+    job = place.store.claim("me")
+    assert job is not None
+    folder = place.data.job(job_id)
+    task = Task(
+        claim_of(job), place.store.url, folder.path, folder.upload("photo.png"), {}, "original", files=folder.store
+    )
+
+    def work(moved: Any) -> Outcome:
+        there = JobFolder(moved.folder, moved.files)
+        assert there.path != folder.path
+        assert there.pull_upload("photo.png").exists()
+        there.push(fill(there.stages / "depth-1", a=b"depth"))
+        return Outcome()
+
+    assert elsewhere(work, task) == Outcome()
+    assert folder.pull(folder.stages / "depth-1")
+    place.store.delete(job_id)
+    elsewhere(work, task)
+    place.store.close()
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_a_data_folder_has_an_id_even_where_no_links_can_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_args: Any) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr("os.link", refuses)
+    assert place_id(tmp_path) == place_id(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]

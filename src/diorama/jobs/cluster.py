@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from diorama import __version__
 from diorama.errors import ClusterError, DioramaError, InstallationError, JobNotFoundError, WorkerDiedError
 from diorama.jobs.processes import unforeseen
+from diorama.jobs.remote import open_remote
 
 if TYPE_CHECKING:
     from diorama.jobs.making import ProductTask
@@ -218,7 +219,10 @@ def elsewhere(function: Callable[..., Outcome], task: Task | ProductTask) -> Out
 
     if task.files:
         with tempfile.TemporaryDirectory(prefix="diorama-") as root:
-            return function(_moved(task, Path(root)))
+            outcome = function(_moved(task, Path(root)))
+        if _is_deleted(task):  # what was pushed since
+            open_remote(task.files).remove(f"jobs/{task.claim.job_id}")
+        return outcome
     if not task.folder.parent.is_dir():
         from diorama.jobs.store import error_record
         from diorama.jobs.work import Outcome

@@ -24,9 +24,14 @@ def place_id(folder: Path) -> str:
         beside = atomic.sibling(path)
         if not path.exists():
             beside.write_text(secrets.token_hex(8))
-            with suppress(FileExistsError):  # another process was faster: its id is ours, too
+            try:
                 os.link(beside, path)
-            beside.unlink()
+            except FileExistsError:  # another process was faster: its id is ours, too
+                pass
+            except OSError:  # a file system without links
+                with suppress(FileExistsError):
+                    beside.rename(path)
+            beside.unlink(missing_ok=True)
         return path.read_text()
 
 
