@@ -109,7 +109,7 @@ def test_a_finished_step_tells_all_about_its_scene(made: dict[str, Any]) -> None
 
 def test_every_file_is_there_and_is_what_it_says(client: TestClient, made: dict[str, Any]) -> None:
     names = {file["name"].split("/")[1]: file for file in made["files"]}
-    shown = {"photo.jpg", "depth.jpg", "thumbnail.jpg", "points_preview.ply"}
+    shown = {"photo.jpg", "depth.jpg", "thumbnail.jpg", "points_preview.ply", "low.glb"}
     downloads = {"scene.glb", "points.ply", "mesh.ply", "depth.png", "depth.npy", "scene.diorama"}
     assert {name for name, file in names.items() if not file["download"]} == shown
     assert {name for name, file in names.items() if file["download"]} == downloads

@@ -109,7 +109,7 @@ def test_step_3_follows_when_step_2_is_validated(made: dict[str, Any]) -> None:
 def test_files_of_both_steps_can_be_had(client: TestClient, made: dict[str, Any]) -> None:
     after = {file["name"]: file for file in made["results"]["enhanced"]["files"]}
     downloads = {"scene.glb", "mesh.ply", "scene.diorama", "segments.json", "annotated.jpg"}
-    shown = {"before.jpg", "after.jpg", "imagined.jpg", "outlines.json", "thumbnail.jpg"}
+    shown = {"before.jpg", "after.jpg", "imagined.jpg", "outlines.json", "thumbnail.jpg", "low.glb"}
     assert {name for name, file in after.items() if file["download"]} == {f"enhanced/{name}" for name in downloads}
     assert set(after) == {f"enhanced/{name}" for name in downloads | shown}
     for result in made["results"].values():
