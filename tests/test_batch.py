@@ -413,6 +413,13 @@ def test_a_report_is_safe_to_open(tmp_path: Path) -> None:
     assert (len(report.done), len(report.failed), len(report.waiting)) == (1, 1, 1)
 
 
+def test_what_is_said_of_most_photos_is_said_once(tmp_path: Path) -> None:
+    rows = tuple(ROW.model_copy(update={"place": str(n), "warnings": ("Of all.", f"Of {n}.")}) for n in range(3))
+    Report(rows, WANTED).write(tmp_path / "r.html", tmp_path)
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert [page.count(said) for said in ("Of all.", "Of 0.", "Of 2.")] == [1, 1, 1]
+
+
 def test_the_key_knows_everything_that_decides() -> None:
     base = Wanted(settings={"a": 1}, step="original", products=(("glb", {}),))
     changes: list[dict[str, Any]] = [{"settings": {"a": 2}}, {"step": "final"}, {"products": (("ply", {}),)}]

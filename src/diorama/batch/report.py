@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,17 +96,24 @@ class Report:
             writer.writerow([_harmless(value) if isinstance(value, str) else value for value in values])
         return text.getvalue()
 
+    def _common(self) -> tuple[str, ...]:
+        """Warnings of most photos: said once."""
+        counts = Counter(said for row in self.done for said in set(row.warnings))
+        return tuple(said for said, count in counts.items() if count > 1 and count > len(self.done) / 2)
+
     def _html(self, path: Path, out: Path) -> str:
         base = os.path.relpath(out.absolute(), path.absolute().parent).replace(os.sep, "/")
         counts = [f"{len(self.done)} of {len(self.rows)} photos made"]
         counts += [f"{len(self.failed)} failed"] if self.failed else []
         counts += [f"{len(self.waiting)} not begun"] if self.waiting else []
+        common = self._common()
         formats = ", ".join(name for name, _ in self.wanted.products)
         return _PAGE.format(
             style=_STYLE,
             counts=html.escape(", ".join(counts)),
             what=html.escape(f"As far as the step “{self.wanted.step}”, to {formats}."),
-            rows="\n".join(_line(row, base) for row in sorted(self.rows, key=lambda row: not row.error)),
+            common="".join(f"<p>{html.escape(said)}</p>" for said in common),
+            rows="\n".join(_line(row, base, common) for row in sorted(self.rows, key=lambda row: not row.error)),
         )
 
 
@@ -120,7 +128,7 @@ def _harmless(value: str) -> str:
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _line(row: Row, base: str) -> str:
+def _line(row: Row, base: str, common: tuple[str, ...]) -> str:
     picture = f'<img src="data:image/jpeg;base64,{row.thumbnail}" alt="" loading="lazy">' if row.thumbnail else ""
     state = {"done": "made", "failed": "failed", "quarantined": "quarantined", "waiting": "not begun"}[row.state]
     kept = f" ({html.escape(row.kept)})" if row.kept else ""
@@ -129,7 +137,7 @@ def _line(row: Row, base: str) -> str:
         f"<small>{html.escape(file.label)}, {file.bytes / 1e6:.1f} MB</small>"
         for file in row.files
     )
-    said = [f"<p>{html.escape(warning)}</p>" for warning in row.warnings]
+    said = [f"<p>{html.escape(warning)}</p>" for warning in row.warnings if warning not in common]
     if row.error:
         said.append(f"<p><strong>{html.escape(row.error.message)}</strong> {html.escape(row.error.hint)}</p>")
     if row.deaths and not row.error:
@@ -148,7 +156,8 @@ table { border-collapse: collapse; margin-top: 1.5rem; width: 100% }
 th, td { border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); padding: .6rem .8rem .6rem 0;
   text-align: left; vertical-align: top; overflow-wrap: anywhere }
 th { font-weight: 600 }
-td:first-child { width: 7.5rem } td:nth-child(3) { width: 8rem } td:last-child { white-space: nowrap; width: 4.5rem }
+td:first-child { width: 7.5rem } td:nth-child(2) { min-width: 12rem } td:nth-child(3) { width: 8rem }
+td:last-child { white-space: nowrap; width: 4.5rem }
 img { border-radius: 4px; display: block; width: 7rem }
 p { margin: .3rem 0 0 } small { opacity: .75 }
 tr.failed td:nth-child(3), tr.quarantined td:nth-child(3) { color: light-dark(#a1260d, #ff9b85); font-weight: 600 }
@@ -166,6 +175,7 @@ _PAGE = """<!doctype html>
 <body>
 <h1>{counts}</h1>
 <p>{what} What failed stands first.</p>
+{common}
 <table>
 <thead><tr><th><span>Scene</span></th><th>Photo</th><th>State</th><th>Files</th><th>Time</th></tr></thead>
 <tbody>
