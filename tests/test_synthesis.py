@@ -102,6 +102,14 @@ def test_ground_and_walls_are_flattened_unless_that_is_declined_or_they_were_mea
     assert np.array_equal(wall(given).vertices, scene.meshes[0].vertices)
 
 
+def test_measured_depth_is_moved_by_who_sees_more_than_the_local_advisor(scene: Scene) -> None:
+    given = replace(scene, depth=replace(scene.depth, model="file", scale="metric"))
+    plane = _advice("plane", 1)
+    assert "measured" in _fused(given, plane).outcomes[-1].sentence
+    assert _fused(given, plane.model_copy(update={"source": "openai"})).outcomes[-1].applied
+    assert _fused(scene, plane).outcomes[-1].applied
+
+
 @settings(max_examples=25)
 @given(st.tuples(*[st.floats(-0.05, 0.05)] * 2), st.floats(5, 50), st.integers(0, 99), st.floats(0, 0.3))
 def test_a_plane_is_found_among_outliers(slope: tuple[float, float], height: float, seed: int, share: float) -> None:

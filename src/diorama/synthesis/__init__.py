@@ -39,6 +39,9 @@ given in metres, by the user's file or the phone's: then they are as flat as the
 
 GIVEN = ("file", "embedded")
 
+MOVING = ("plane", "join")
+"""What moves surfaces: the local advisor knows nothing of them that depth in metres doesn't know better."""
+
 
 def fuse(
     rebuilt: Rebuilt,
@@ -83,7 +86,9 @@ def fuse(
     # Backs come last: they are made of surfaces that have found their place.
     for action in ("backdrop", "plane", "join", "close-back"):
         for item in plan.fusion:
-            if item.action == action:
+            if item.action == action and measured and action in MOVING and item.source == "local":
+                said.append(_not(item, "Its depth was measured in metres: it is left as it is."))
+            elif item.action == action:
                 fits = all(any(found.id == s for found in segments.items) for s in item.segments)
                 said.append(doing[action](item) if fits else _not(item, "There is no such segment any more."))
     return Final(replace(rebuilt.layered, meshes=pieces.finished()), tuple(said)), ()
