@@ -37,6 +37,9 @@ SAMPLE = 320
 MAX_STEP = 12.0
 """8-bit steps: a larger one is an edge of the scene rather than a flaw."""
 
+ROWS = 256
+"""Worked on at a time."""
+
 LEAST_GRAIN, LEAST_BLUR = 0.5, 0.25
 """8-bit steps and pixels: smaller differences are errors of measurement."""
 
@@ -137,7 +140,7 @@ class _Both:
     grain: tuple[float, float]  # of the imagined, of the seen
     blur: tuple[float, float] | None
     step: float
-    light: Float32  # (H, W, 3), see `_light`
+    light: Float32  # coarse, see `_light`
 
     @classmethod
     def of(cls, mine: _Side, theirs: _Side) -> _Both:
@@ -174,14 +177,23 @@ def _matched(mine: _Side, theirs: _Side, both: _Both, amount: float, segment: in
     if grain[0] > grain[1] + LEAST_GRAIN:
         made = denoise(filled(made, inner), missing, inner)
     light = both.light if made is mine.rgb else _light(_Side(made, inner, mine.part), theirs)[0]
-    values = made + np.float32(amount) * light
-    if grain[0] < grain[1] - LEAST_GRAIN:
-        values += np.float32(missing) * _grain(theirs, made.shape, segment)
-    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
+    values = np.asarray(cv2.resize(light, inner.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+    values *= np.float32(amount)
+    mix = _grain(theirs) if grain[0] < grain[1] - LEAST_GRAIN else None
+    random = np.random.default_rng(segment)
+    result = np.empty_like(made)
+    for top in range(0, len(made), ROWS):  # a large picture's floats take room
+        rows = slice(top, top + ROWS)
+        some = values[rows] + made[rows]
+        if mix is not None:
+            some += np.float32(missing) * (random.standard_normal(some.shape, np.float32) @ mix.T)
+        result[rows] = np.clip(np.rint(some, out=some), 0, 255, out=some)
+    return result
 
 
-def _grain(theirs: _Side, shape: tuple[int, ...], seed: int) -> Float32:
-    """(H, W, 3) grain of standard deviation 1 whose channels go together as those of what is seen do.
+def _grain(theirs: _Side) -> Float32:
+    """(3, 3), what makes of three even noises grain of standard deviation 1 whose channels go together as those of what
+    is seen do.
 
     A sensor's noise is another in each channel; the grain of a meadow or of film is mostly one of brightness.
     """
@@ -190,18 +202,15 @@ def _grain(theirs: _Side, shape: tuple[int, ...], seed: int) -> Float32:
     fine = theirs.rgb - np.asarray(cv2.GaussianBlur(theirs.rgb.astype(np.float32), (0, 0), 1.0), np.float32)
     spread = np.cov(fine[theirs.there].T.astype(np.float64))
     spread = spread / max(float(np.trace(spread)) / 3, 1e-6) + 1e-3 * np.eye(3)
-    mix = np.linalg.cholesky(spread).astype(np.float32)
-    white = np.random.default_rng(seed).standard_normal(shape, np.float32)
-    return np.asarray(white @ mix.T, np.float32)
+    return np.asarray(np.linalg.cholesky(spread), np.float32)
 
 
 def _light(mine: _Side, theirs: _Side) -> tuple[Float32, float]:
-    """(H, W, 3) what to add so that no step of light is left at the seam, and how large steps are on average.
+    """What to add so that no step of light is left at the seam, at 1 / `COARSE` of the size, and how large steps are on
+    average.
 
     What is a step is one near the seam and farther away alike: a dark line along it is none, nor a gradient across it.
     """
-    import cv2
-
     steps = []
     for sigma in (WIDE, SEAM):
         (one, share), (other, beside) = mine.spread(sigma), theirs.spread(sigma)
@@ -214,8 +223,7 @@ def _light(mine: _Side, theirs: _Side) -> tuple[Float32, float]:
     # Fades out with the distance from the seam, where weight is 1/4.
     fade = np.clip(spread * np.float32(REACH / SEAM / 0.25), 0, 1)
     size = float((np.abs(step).mean(axis=2) * weight).sum() / max(float(weight.sum()), 1e-6))
-    added = cv2.resize(smooth * fade[..., None], mine.there.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(added, np.float32), size
+    return np.asarray(smooth * fade[..., None], np.float32), size
 
 
 def _shrunk(picture: UInt8, there: Bool) -> tuple[Float32, Float32]:
@@ -224,8 +232,10 @@ def _shrunk(picture: UInt8, there: Bool) -> tuple[Float32, Float32]:
 
     size = -(-picture.shape[1] // COARSE), -(-picture.shape[0] // COARSE)
     weight = there.astype(np.float32)
-    total = cv2.resize(picture * weight[..., None], size, interpolation=cv2.INTER_AREA)
-    return np.asarray(total, np.float32), np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)
+    total = np.empty((*size[::-1], 3), np.float32)
+    for channel in range(3):
+        total[..., channel] = cv2.resize(picture[..., channel] * weight, size, interpolation=cv2.INTER_AREA)
+    return total, np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _spread(total: Float32, weight: Float32, sigma: float) -> tuple[Float32, Float32]:

@@ -7,6 +7,7 @@ off: no pixel leaves the range of its neighbourhood by more than a small share o
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from diorama import measures
@@ -38,8 +39,11 @@ def sharpen(rgb: UInt8, sigma: float, noise: float = 0.0) -> UInt8:
     kernel = np.ones((reach, reach), np.uint8)
     low, high = cv2.erode(seen, kernel), cv2.dilate(seen, kernel)
     room = np.float32(OVERSHOOT) * (high - low)
-    sharp = np.clip(sharp, low - room, high + room)
-    return np.asarray(np.clip(np.rint(rgb + (sharp - seen)[..., None]), 0, 255), np.uint8)
+    added = np.clip(sharp, low - room, high + room) - seen
+    result = np.empty_like(rgb)
+    for channel in range(3):  # one at a time: a large picture's floats take room
+        result[..., channel] = np.clip(np.rint(rgb[..., channel] + added), 0, 255)
+    return result
 
 
 def _deconvolved(seen: Float32, sigma: float, noise: float) -> Float32:
@@ -48,12 +52,21 @@ def _deconvolved(seen: Float32, sigma: float, noise: float) -> Float32:
     def blurred(picture: Float32) -> Float32:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
-    estimate = seen
+    estimate = seen.copy()
+    ratio = np.empty_like(seen)
     for _ in range(ITERATIONS):
-        again = blurred(estimate)
-        rest = (seen - again) / np.float32(noise)
-        # Within the noise nothing is left to explain.
-        trust = rest * rest / (rest * rest + np.float32(1))
-        ratio = 1 + trust * (seen / np.maximum(again, np.float32(1e-3)) - 1)
-        estimate = np.asarray(estimate * blurred(ratio.astype(np.float32)), np.float32)
+        _explained(seen, blurred(estimate), np.float32(noise), ratio)
+        estimate *= blurred(ratio)
     return estimate
+
+
+@numba.njit(cache=True, nogil=True)
+def _explained(seen, again, noise, ratio):  # type: ignore[no-untyped-def]
+    """By how much the estimate's blur falls short of what is seen, where that is more than noise."""
+    one, least = np.float32(1), np.float32(1e-3)
+    for y in range(seen.shape[0]):
+        for x in range(seen.shape[1]):
+            rest = (seen[y, x] - again[y, x]) / noise
+            # Within the noise nothing is left to explain.
+            trust = rest * rest / (rest * rest + one)
+            ratio[y, x] = one + trust * (seen[y, x] / max(again[y, x], least) - one)
