@@ -152,7 +152,7 @@ def test_who_looks_at_a_job_keeps_it(place: Workplace) -> None:
     assert place.store.revision(old) == revision
     context: Context = client.app.state.context  # type: ignore[attr-defined]
     aged(place.store, old, 8)
-    context.looked_at(old)  # so soon after the last time it isn't written
+    assert not context.look_is_due(old)  # so soon after the last time it isn't written
     assert keeper(place, days=7).remove_old() == [old]
     client.close()
 
