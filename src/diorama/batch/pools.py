@@ -143,5 +143,6 @@ class ClusterPool:
     def _nobody(self) -> ClusterError:
         address = self._cluster.address
         return ClusterError(
-            f"The Dask scheduler at {address} has no workers.", hint=f"Start some: dask worker {address} --nthreads 1"
+            f"The Dask scheduler at {address} has no workers.",
+            hint=f"Start some: dask worker {address} --nthreads 1. Then go on with --resume.",
         )
