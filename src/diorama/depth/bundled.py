@@ -20,7 +20,7 @@ import numpy as np
 from diorama.depth import onnx
 from diorama.types import Float32, UInt8
 
-SIDES = (224, 320, 640)
+SIDES = (224, 320, 960)
 """Long sides that our network is shown the picture at. The smaller ones get the order of things right, the largest one
 the outlines."""
 
@@ -30,11 +30,11 @@ SECOND_SIDE = 640
 SECOND_SHARE = 0.3
 """Of the second network in the mean."""
 
-DETAIL = 0.5
+DETAIL = 0.7
 """Share of the largest answer's own fine structure (below about `DETAIL_SIGMA`) that is added to the mean, which has
 a fifth of it: more brings halos and warts."""
 
-DETAIL_SIGMA = 0.025  # of the long side
+DETAIL_SIGMA = 0.012  # of the long side
 
 TOGETHER = 2
 
@@ -61,7 +61,7 @@ def shipped() -> Networks:
 
 
 def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
-    """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; h x w is about 640 px long.
+    """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; h x w is about 960 px long.
 
     Args:
         rgb: the picture.

@@ -8,8 +8,10 @@ Three steps, each of which leaves smooth surfaces as they are:
    found by how the range of values grows with the window, so that slopes, however steep, are no edges; each band is
    filled from both of its sides along the photo's own edges (an edge-aware least-squares smoother, Min et al., "Fast
    global image smoothing based on weighted least squares", 2014, with next to no confidence in the band); what is left
-   of the ramp is snapped to the nearer of its ends (the toggle mapping of Kramer and Bruckner, 1975); and the values on
-   either side are continued from outside the band, so that no rim of extremes is left.
+   of the ramp is snapped to the nearer of its ends (the toggle mapping of Kramer and Bruckner, 1975); the values on
+   either side are continued from outside the band, so that no rim of extremes is left; and in the band each pixel
+   takes the median of what is around it and has its colour (Ma et al., "Constant time weighted median filtering for
+   stereo matching and beyond", 2013): steps that are left move to where the photo has its edge.
 
 Measured on a true disparity map blurred as the networks blur (Motorcycle, 741 px): of the pixels near its edges 40 %
 are wrong by more than 2 % of the range before and 22 % after, and what is farther from edges hardly changes. The
@@ -39,6 +41,15 @@ _FOOT_SLOPE = (0.05, 0.12)
 
 _PHOTO_SIGMA = 2.0  # of 255: small, so that of several photo edges in a band the strongest takes the whole step
 _SIDE_SIGMA = 1.0  # of 255, in the snapped map: its steps are walls
+
+
+MEDIAN_RADIUS = 0.009
+"""Half width of the window of the weighted median, as a share of the long side."""
+
+_MEDIAN_SIGMA = 25.5  # of 255: colours that differ by more are of another surface
+_MEDIAN_SAMPLES = 5  # at least, from the window's middle to its side
+_MEDIAN_BINS = 64  # of a window's own range of depths
+_MEDIAN_GRAIN = 16  # of squared differences of colour, in the table of weights
 
 
 def normalise(values: Float32) -> Float32:
@@ -100,7 +111,19 @@ def _snap(depth: Float32, rgb: UInt8, radius: int) -> Float32:
     band = _float32(cv2.dilate(band, _window(1)))
     sides = np.clip(snapped * 255, 0, 255).astype(np.uint8)
     continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, floor=1e-9)
-    return np.clip(_blend(depth, continued, band), np.float32(0), np.float32(1))
+    snapped = np.clip(_blend(depth, continued, band), np.float32(0), np.float32(1))
+    return _blend(snapped, median(snapped, rgb, band > 0), band)
+
+
+def median(depth: Float32, rgb: UInt8, where: Bool) -> Float32:
+    """Where `where` says so, the median of `depth` (H, W) in a window of `MEDIAN_RADIUS`, in which what has the pixel's
+    colour counts; elsewhere the same depth."""
+    radius = max(1, round(MEDIAN_RADIUS * max(depth.shape)))
+    step = max(1, radius // _MEDIAN_SAMPLES)
+    colours = np.exp(-np.arange(0, 3 * 256**2 + 1, _MEDIAN_GRAIN) / (2 * _MEDIAN_SIGMA**2)).astype(np.float32)
+    found = depth.copy()
+    _medians(depth, np.ascontiguousarray(rgb), where, found, radius // step * step, step, colours)
+    return found
 
 
 def _without_sky(depth: Float32, rgb: UInt8, sky: Bool, radius: int) -> Float32:
@@ -167,6 +190,46 @@ def _step(x, low, width, result):  # type: ignore[no-untyped-def]
     for i in range(len(x)):
         t = min(max((x[i] - low) / width, np.float32(0)), one)
         result[i] = t * t * (np.float32(3) - np.float32(2) * t)
+
+
+@numba.njit(cache=True, nogil=True)
+def _medians(depth, rgb, where, found, reach, step, weights):  # type: ignore[no-untyped-def]
+    height, width = depth.shape
+    counts = np.empty(_MEDIAN_BINS, np.float32)
+    sums = np.empty(_MEDIAN_BINS, np.float32)
+    for y in range(height):
+        for x in range(width):
+            if not where[y, x]:
+                continue
+            low, high = depth[y, x], depth[y, x]
+            for v in range(y - reach, y + reach + 1, step):
+                for u in range(x - reach, x + reach + 1, step):
+                    if 0 <= v < height and 0 <= u < width:
+                        low, high = min(low, depth[v, u]), max(high, depth[v, u])
+            if high - low < np.float32(1e-6):
+                continue
+            counts[:] = 0
+            sums[:] = 0
+            scale = np.float32(_MEDIAN_BINS - 1) / (high - low)
+            total = np.float32(0)
+            for v in range(y - reach, y + reach + 1, step):
+                for u in range(x - reach, x + reach + 1, step):
+                    if 0 <= v < height and 0 <= u < width:
+                        apart = 0
+                        for channel in range(3):
+                            difference = int(rgb[v, u, channel]) - int(rgb[y, x, channel])
+                            apart += difference * difference
+                        weight = weights[apart // _MEDIAN_GRAIN]
+                        level = int((depth[v, u] - low) * scale)
+                        counts[level] += weight
+                        sums[level] += weight * depth[v, u]
+                        total += weight
+            passed = np.float32(0)
+            for level in range(_MEDIAN_BINS):
+                passed += counts[level]
+                if passed * 2 >= total and counts[level] > 0:
+                    found[y, x] = sums[level] / counts[level]
+                    break
 
 
 def _blend(a: Float32, b: Float32, share: Float32 | np.float32) -> Float32:
