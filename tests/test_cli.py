@@ -111,7 +111,7 @@ def test_make_reports_as_json(coffee: Path, tmp_path: Path) -> None:
     assert report["warnings"] == []
     assert [stage["stage"] for stage in report["report"]] == ["photo", "depth", "points", "mesh"]
     assert all(stage["reason"] and stage["backend"] and stage["seconds"] >= 0 for stage in report["report"])
-    small = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": False}
+    small = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": "off"}
     assert report["settings"] == {**Settings().model_dump(), **small, "fov": 60, "depth": "bundled"}
 
 
@@ -217,7 +217,7 @@ def test_offline_asks_nothing(coffee: Path, tmp_path: Path, monkeypatch: pytest.
 def test_the_scene_is_the_librarys(coffee: Path, scene: Path) -> None:
     from diorama import bundle, pipeline
 
-    options = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": False}
+    options = {"processing_size": 192, "texture_size": 256, "triangles": 4000, "flip_average": "off"}
     made, read = pipeline.make(coffee, Settings.parse(options), until="original"), bundle.read(scene)
     np.testing.assert_array_equal(made.meshes[0].vertices, read.meshes[0].vertices)
     np.testing.assert_array_equal(made.photo.rgb, read.photo.rgb)

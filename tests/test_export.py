@@ -57,7 +57,7 @@ def test_the_longest_ending_wins(name: str, ending: str) -> None:
     assert export.format_of(name) is export.FORMATS[ending]
 
 
-@pytest.mark.parametrize("name", ["scene", "glb", "scene.obj", "scene.png", "scene.glb.zip", ".glbx"])
+@pytest.mark.parametrize("name", ["scene", "glb", "scene.objx", "scene.png", "scene.glb.zip", ".glbx"])
 def test_an_unknown_ending_lists_the_known_ones(name: str, tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         tiny_scene().save(tmp_path / name)
