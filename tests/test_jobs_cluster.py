@@ -123,6 +123,7 @@ def test_a_cluster_that_can_not_be_had(
     with pytest.raises(ClusterError, match="doesn't see"):
         pools.ClusterPool(address, tmp_path / "not there", None)
     monkeypatch.setattr(cluster.Cluster, "ask", lambda *_given: {})
+    monkeypatch.setattr(pools, "FIRST_SECONDS", 0.3)
     with pytest.raises(ClusterError, match="no workers"):
         pools.ClusterPool(address, tmp_path, None)
     monkeypatch.undo()

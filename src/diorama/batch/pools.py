@@ -77,6 +77,10 @@ NOBODY_SECONDS = 120.0
 """How long a cluster may be without a worker: nannies take seconds to start one anew, job queues a little longer."""
 
 
+FIRST_SECONDS = 20.0
+"""How long a batch waits for the first worker."""
+
+
 class ClusterPool:
     """The workers of a Dask cluster. They have to see the photos and the batch's folder under the same names.
 
@@ -130,9 +134,11 @@ class ClusterPool:
 
     def _check(self, shared: Path) -> None:
         """Before hours of work: is anybody there, and can they do it?"""
-        answers = self._cluster.ask(work.sees, shared)
-        if not answers:
-            raise self._nobody()
+        begun = time.monotonic()
+        while not (answers := self._cluster.ask(work.sees, shared)):  # they may have been started this moment
+            if time.monotonic() - begun > FIRST_SECONDS:
+                raise self._nobody()
+            time.sleep(0.2)
         for worker, (machine, seen) in answers.items():
             if not seen:
                 raise ClusterError(
