@@ -112,7 +112,7 @@ class Killer:
     def __call__(self, status: batch.Status) -> None:
         if time.monotonic() > self._until:
             raise StoppedError
-        if status.last is not None and self._random.random() < self._share:
+        if status.last is not None and status.running and self._random.random() < self._share:
             with contextlib.suppress(ProcessLookupError, IndexError):
                 os.kill(self._random.choice(self._pids()), signal.SIGKILL)
                 self.killed += 1

@@ -119,6 +119,8 @@ class Cluster:
             versions = self._client.run(_version, on_error="return")
         except Exception as error:
             raise self._gone() from error
+        gone = {worker for worker, said in [*versions.items(), *answers.items()] if isinstance(said, OSError)}
+        versions, answers = ({w: said for w, said in one.items() if w not in gone} for one in (versions, answers))
         for worker, version in versions.items():
             if version != __version__:
                 raise self._misfit(worker, version)
