@@ -19,6 +19,9 @@ WELD = 1.5
 SKY = 1.02
 """A backdrop stands this much farther than everything else."""
 
+TUKEY = 1.5
+"""Interquartile ranges beyond the quartiles at which Tukey's fence stands (Exploratory Data Analysis, 1977)."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -108,14 +111,30 @@ class Pieces:
         return int(members.sum()), float(gap[close].mean())
 
     def push_back(self, segments: Sequence[int]) -> tuple[int, float]:
-        """Put these segments on one plane behind everything else -> vertices moved, its distance in scene units."""
+        """Put these segments on one plane behind everything else -> vertices moved, its distance in scene units.
+
+        What stands out in front of the rest stays: a mast's bars that were counted as sky would be torn from it.
+        """
         mine = np.isin(self.segment, list(segments)) & ~self.soft
+        if mine.any():
+            # By area, since a mesh is finest where things stand out.
+            order = np.argsort(self.disparity[mine])
+            share = np.cumsum(self._areas()[mine][order])
+            lower, upper = self.disparity[mine][order[np.searchsorted(share, share[-1] * np.array([0.25, 0.75]))]]
+            mine &= self.disparity <= upper + TUKEY * (upper - lower) + self.jump
         others = self.disparity[~mine & (self.segment > 0)]
         far = min(self.disparity[mine].min(initial=np.inf), others.min(initial=np.inf) / SKY)
         chosen = np.flatnonzero(mine)
         if len(chosen):
             self.move(chosen, np.full(len(chosen), far))
         return len(chosen), float(self.reach / far) if np.isfinite(far) else 0.0
+
+    def _areas(self) -> Float64:
+        """(N,) square pixels of the faces around each vertex, and a little, so that no sum of them is nothing."""
+        faces = np.concatenate([span.mesh.faces.astype(np.int64) + span.start for span in self.spans])
+        one, two = (self.pixel[faces[:, k]] - self.pixel[faces[:, 0]] for k in (1, 2))
+        area = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
+        return (1e-9 + np.bincount(faces.ravel(), np.repeat(area, 3), len(self.pixel))).astype(np.float64)
 
     def vertices(self) -> Float32:
         """(N, 3) in space, as they are now: bit for bit the same where nothing moved them."""
