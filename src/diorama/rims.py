@@ -219,35 +219,38 @@ def _spread_mask(mask: Bool, cuts: Cuts) -> Bool:
 def _grow(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
     """Unknown pixels become the mean of their known neighbours on the same surface."""
     values, grown = values.copy(), known.copy()
-    _grow_into(values, known, cuts.right, cuts.down, grown, np.flatnonzero(~known))
+    _mean_of_neighbours(values, known, cuts.right, cuts.down, False, np.flatnonzero(~known), values, grown)
     return values, grown
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow_into(values, known, right, down, grown, places):  # type: ignore[no-untyped-def]
-    """Give what is unknown, at the flat indices `places`, the mean of its known neighbours on the same surface."""
+def _mean_of_neighbours(values, known, right, down, cut, places, mean, seen):  # type: ignore[no-untyped-def]
+    """At the flat indices `places`: the mean of the known neighbours that a cut parts from them (`cut`) or none does.
+
+    `mean` may be `values` where none of the places is known.
+    """
     height, width = known.shape
     total = np.zeros(3, np.float32)
     for place in places:
         y, x = place // width, place % width
         count = 0
         total[:] = 0
-        if x + 1 < width and known[y, x + 1] and not right[y, x]:
+        if x + 1 < width and known[y, x + 1] and right[y, x] == cut:
             count += 1
             total += values[y, x + 1]
-        if x > 0 and known[y, x - 1] and not right[y, x - 1]:
+        if x > 0 and known[y, x - 1] and right[y, x - 1] == cut:
             count += 1
             total += values[y, x - 1]
-        if y + 1 < height and known[y + 1, x] and not down[y, x]:
+        if y + 1 < height and known[y + 1, x] and down[y, x] == cut:
             count += 1
             total += values[y + 1, x]
-        if y > 0 and known[y - 1, x] and not down[y - 1, x]:
+        if y > 0 and known[y - 1, x] and down[y - 1, x] == cut:
             count += 1
             total += values[y - 1, x]
         if count:
-            grown[y, x] = True
+            seen[y, x] = True
             for c in range(3):
-                values[y, x, c] = total[c] / np.float32(count)
+                mean[y, x, c] = total[c] / np.float32(count)
 
 
 def _from_interior(values: Float32, interior: Bool, cuts: Cuts, steps: int) -> tuple[Float32, Bool]:
@@ -261,32 +264,5 @@ def _across(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
     """At each pixel with a cut, the mean of what stands on the other sides."""
     mean = np.zeros_like(values)
     seen = np.zeros(known.shape, bool)
-    _mean_across(values, known, cuts.right, cuts.down, np.flatnonzero(touching(cuts)), mean, seen)
+    _mean_of_neighbours(values, known, cuts.right, cuts.down, True, np.flatnonzero(touching(cuts)), mean, seen)
     return mean, seen
-
-
-@numba.njit(cache=True, nogil=True)
-def _mean_across(values, known, right, down, places, mean, seen):  # type: ignore[no-untyped-def]
-    """At the flat indices `places`: the mean of the known neighbours that a cut parts from them."""
-    height, width = known.shape
-    total = np.zeros(3, np.float32)
-    for place in places:
-        y, x = place // width, place % width
-        count = 0
-        total[:] = 0
-        if x + 1 < width and known[y, x + 1] and right[y, x]:
-            count += 1
-            total += values[y, x + 1]
-        if x > 0 and known[y, x - 1] and right[y, x - 1]:
-            count += 1
-            total += values[y, x - 1]
-        if y + 1 < height and known[y + 1, x] and down[y, x]:
-            count += 1
-            total += values[y + 1, x]
-        if y > 0 and known[y - 1, x] and down[y - 1, x]:
-            count += 1
-            total += values[y - 1, x]
-        if count:
-            seen[y, x] = True
-            for c in range(3):
-                mean[y, x, c] = total[c] / np.float32(count)

@@ -129,9 +129,13 @@ class Pieces:
             self.move(chosen, np.full(len(chosen), far))
         return len(chosen), float(self.reach / far) if np.isfinite(far) else 0.0
 
+    def _faces(self) -> Int64:
+        """(F, 3) all meshes' faces, by the joint arrays' vertices."""
+        return np.concatenate([span.mesh.faces.astype(np.int64) + span.start for span in self.spans])
+
     def _areas(self) -> Float64:
         """(N,) square pixels of the faces around each vertex, and a little, so that no sum of them is nothing."""
-        faces = np.concatenate([span.mesh.faces.astype(np.int64) + span.start for span in self.spans])
+        faces = self._faces()
         one, two = (self.pixel[faces[:, k]] - self.pixel[faces[:, 0]] for k in (1, 2))
         area = np.abs(one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0])
         return (1e-9 + np.bincount(faces.ravel(), np.repeat(area, 3), len(self.pixel))).astype(np.float64)
@@ -159,7 +163,7 @@ class Pieces:
 
     def _normals(self, places: Float64) -> Float32:
         """Area-weighted means of the faces around each place, whichever mesh they are in."""
-        faces = np.concatenate([span.mesh.faces.astype(np.int64) + span.start for span in self.spans])
+        faces = self._faces()
         corners = places[faces]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         group = _same_place(np.column_stack([self.pixel * 64, self.disparity * 64]))
