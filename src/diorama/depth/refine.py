@@ -21,10 +21,14 @@ network's blur has its middle instead of where the photo has its edge.
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numba
 import numpy as np
 
+from diorama import networks
 from diorama.types import Bool, Float32, UInt8
 
 BAND_RADIUS = 0.011
@@ -47,8 +51,9 @@ MEDIAN_RADIUS = 0.009
 """Half width of the window of the weighted median, as a share of the long side."""
 
 _MEDIAN_SIGMA = 25.5  # of 255: colours that differ by more are of another surface
-_MEDIAN_SAMPLES = 5  # at least, from the window's middle to its side
-_MEDIAN_BINS = 64  # of a window's own range of depths
+_MEDIAN_SAMPLES = 4  # from the window's middle to its side; every other one is taken, as a chessboard's black fields
+_MEDIAN_LEAST = 0.1  # of the band: below, the median would hardly show
+_MEDIAN_BINS = 32  # of a window's own range of depths
 _MEDIAN_GRAIN = 16  # of squared differences of colour, in the table of weights
 
 
@@ -112,17 +117,29 @@ def _snap(depth: Float32, rgb: UInt8, radius: int) -> Float32:
     sides = np.clip(snapped * 255, 0, 255).astype(np.uint8)
     continued = _fill(depth, (1 - band) ** 2, sides, 0.45 * radius, _SIDE_SIGMA, floor=1e-9)
     snapped = np.clip(_blend(depth, continued, band), np.float32(0), np.float32(1))
-    return _blend(snapped, median(snapped, rgb, band > 0), band)
+    return _blend(snapped, median(snapped, rgb, band > _MEDIAN_LEAST), band)
 
 
 def median(depth: Float32, rgb: UInt8, where: Bool) -> Float32:
     """Where `where` says so, the median of `depth` (H, W) in a window of `MEDIAN_RADIUS`, in which what has the pixel's
     colour counts; elsewhere the same depth."""
-    radius = max(1, round(MEDIAN_RADIUS * max(depth.shape)))
-    step = max(1, radius // _MEDIAN_SAMPLES)
+    radius = min(max(1, round(MEDIAN_RADIUS * max(depth.shape))), min(depth.shape) - 1)
+    places = np.unique(np.rint(np.linspace(-radius, radius, 2 * _MEDIAN_SAMPLES + 1)).astype(np.int64))
+    down, across = np.indices((len(places), len(places)))
+    chosen = (down + across) % 2 == 0
+    offsets = places[down[chosen]] * (depth.shape[1] + 2 * radius) + places[across[chosen]]
     colours = np.exp(-np.arange(0, 3 * 256**2 + 1, _MEDIAN_GRAIN) / (2 * _MEDIAN_SIGMA**2)).astype(np.float32)
+    around = [cv2.copyMakeBorder(a, radius, radius, radius, radius, cv2.BORDER_REFLECT_101) for a in (depth, rgb)]
     found = depth.copy()
-    _medians(depth, np.ascontiguousarray(rgb), where, found, radius // step * step, step, colours)
+    # More bands than threads: some have more to do than others.
+    ends = np.linspace(0, len(depth), 2 * networks.threads() + 1).astype(int).tolist()
+    with ThreadPoolExecutor(networks.threads()) as pool:
+        bands = [
+            pool.submit(_medians, *around, where, found, first, last, offsets, colours)
+            for first, last in itertools.pairwise(ends)
+        ]
+        for band in bands:
+            band.result()
     return found
 
 
@@ -193,37 +210,38 @@ def _step(x, low, width, result):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _medians(depth, rgb, where, found, reach, step, weights):  # type: ignore[no-untyped-def]
-    height, width = depth.shape
+def _medians(depth, rgb, where, found, first, last, offsets, weights):  # type: ignore[no-untyped-def]
+    """Fill in the rows from `first` to `last`; `depth` and `rgb` go on around the picture as far as the offsets do."""
+    depth_of, colour_of = depth.ravel(), rgb.reshape(-1, 3)
+    border = (depth.shape[1] - where.shape[1]) // 2
     counts = np.empty(_MEDIAN_BINS, np.float32)
     sums = np.empty(_MEDIAN_BINS, np.float32)
-    for y in range(height):
-        for x in range(width):
+    depths = np.empty(len(offsets), np.float32)
+    shares = np.empty(len(offsets), np.float32)
+    for y in range(first, last):
+        for x in range(where.shape[1]):
             if not where[y, x]:
                 continue
-            low, high = depth[y, x], depth[y, x]
-            for v in range(y - reach, y + reach + 1, step):
-                for u in range(x - reach, x + reach + 1, step):
-                    if 0 <= v < height and 0 <= u < width:
-                        low, high = min(low, depth[v, u]), max(high, depth[v, u])
+            middle = (y + border) * depth.shape[1] + x + border
+            red, green, blue = colour_of[middle].astype(np.int32)
+            low, high, total = depth_of[middle], depth_of[middle], np.float32(0)
+            for i in range(len(offsets)):
+                at = np.uint64(middle + offsets[i])  # unsigned: no index from the end to be looked for
+                apart = (np.int32(colour_of[at, 0]) - red) ** 2
+                apart += (np.int32(colour_of[at, 1]) - green) ** 2
+                apart += (np.int32(colour_of[at, 2]) - blue) ** 2
+                depths[i], shares[i] = depth_of[at], weights[np.uint64(apart) // np.uint64(_MEDIAN_GRAIN)]
+                low, high = min(low, depths[i]), max(high, depths[i])
+                total += shares[i]
             if high - low < np.float32(1e-6):
                 continue
             counts[:] = 0
             sums[:] = 0
             scale = np.float32(_MEDIAN_BINS - 1) / (high - low)
-            total = np.float32(0)
-            for v in range(y - reach, y + reach + 1, step):
-                for u in range(x - reach, x + reach + 1, step):
-                    if 0 <= v < height and 0 <= u < width:
-                        apart = 0
-                        for channel in range(3):
-                            difference = int(rgb[v, u, channel]) - int(rgb[y, x, channel])
-                            apart += difference * difference
-                        weight = weights[apart // _MEDIAN_GRAIN]
-                        level = int((depth[v, u] - low) * scale)
-                        counts[level] += weight
-                        sums[level] += weight * depth[v, u]
-                        total += weight
+            for i in range(len(offsets)):
+                level = np.uint64((depths[i] - low) * scale)
+                counts[level] += shares[i]
+                sums[level] += shares[i] * depths[i]
             passed = np.float32(0)
             for level in range(_MEDIAN_BINS):
                 passed += counts[level]
