@@ -129,13 +129,13 @@ def median(depth: Float32, rgb: UInt8, where: Bool) -> Float32:
     chosen = (down + across) % 2 == 0
     offsets = places[down[chosen]] * (depth.shape[1] + 2 * radius) + places[across[chosen]]
     colours = np.exp(-np.arange(0, 3 * 256**2 + 1, _MEDIAN_GRAIN) / (2 * _MEDIAN_SIGMA**2)).astype(np.float32)
-    around = [cv2.copyMakeBorder(a, radius, radius, radius, radius, cv2.BORDER_REFLECT_101) for a in (depth, rgb)]
+    wide, coloured = (cv2.copyMakeBorder(a, *4 * (radius,), cv2.BORDER_REFLECT_101) for a in (depth, rgb))
     found = depth.copy()
     # More bands than threads: some have more to do than others.
     ends = np.linspace(0, len(depth), 2 * networks.threads() + 1).astype(int).tolist()
     with ThreadPoolExecutor(networks.threads()) as pool:
         bands = [
-            pool.submit(_medians, *around, where, found, first, last, offsets, colours)
+            pool.submit(_medians, wide, coloured, where, found, first, last, offsets, colours)
             for first, last in itertools.pairwise(ends)
         ]
         for band in bands:
@@ -243,10 +243,10 @@ def _medians(depth, rgb, where, found, first, last, offsets, weights):  # type: 
                 counts[level] += shares[i]
                 sums[level] += shares[i] * depths[i]
             passed = np.float32(0)
-            for level in range(_MEDIAN_BINS):
-                passed += counts[level]
-                if passed * 2 >= total and counts[level] > 0:
-                    found[y, x] = sums[level] / counts[level]
+            for step in range(_MEDIAN_BINS):
+                passed += counts[step]
+                if passed * 2 >= total and counts[step] > 0:
+                    found[y, x] = sums[step] / counts[step]
                     break
 
 
