@@ -12,17 +12,22 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from diorama import atomic
 from diorama.errors import FormatError
 from diorama.types import DepthMap, Float32
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 EDGE = 0.01
 """Share of the largest inverse depth: neighbours that differ by more are two surfaces when the map is resampled. Half
@@ -47,6 +52,7 @@ def write_depth(depth: DepthMap, size: tuple[int, int], path: Path, *, z: Float3
         raise FormatError(
             f"Depth can't be written as '{path.name}'.", hint=f"Use one of the endings {', '.join(DEPTH_FORMATS)}."
         )
+    data: bytes | memoryview
     if encode is _exr:
         data = _exr(resized(depth, size), None if z is None else _resized_distances(depth, z, size))
     else:
@@ -73,8 +79,7 @@ def resized(depth: DepthMap, size: tuple[int, int]) -> DepthMap:
     return replace(depth, inverse_depth=inverse, camera=camera, valid=valid, sky=sky, normals=normals)
 
 
-@dataclass(frozen=True)
-class _Samples:
+class _Samples(NamedTuple):
     """For each new position along one axis: the samples before and after it, the latter's weight, the nearest."""
 
     before: npt.NDArray[np.intp]
@@ -98,31 +103,53 @@ def _edge_aware(inverse: Float32, rows: _Samples, columns: _Samples) -> Float32:
 
     size = len(columns.nearest), len(rows.nearest)
     result = np.asarray(cv2.resize(inverse, size, interpolation=cv2.INTER_LINEAR), np.float32).reshape(size[::-1])
-    limit = EDGE * float(inverse.max())
-    # [y, x]: whether the samples (y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1) are of several surfaces.
-    padded = np.pad(inverse, ((0, 1), (0, 1)), mode="edge")
-    corners = [padded[dy : dy + inverse.shape[0], dx : dx + inverse.shape[1]] for dy in (0, 1) for dx in (0, 1)]
-    low, high = np.minimum.reduce(corners), np.maximum.reduce(corners)
-    mixed = (high - low > limit) | ((low == 0) & (high > 0))
-    y, x = np.nonzero(mixed[np.ix_(rows.before, columns.before)])
-    own = inverse[rows.nearest[y], columns.nearest[x]]
-    total, weights = np.zeros_like(own), np.zeros_like(own)
-    for row, row_weight in ((rows.before, 1 - rows.weight), (rows.after, rows.weight)):
-        for column, column_weight in ((columns.before, 1 - columns.weight), (columns.after, columns.weight)):
-            sample = inverse[row[y], column[x]]
-            same = (np.abs(sample - own) <= limit) & ((sample == 0) == (own == 0))
-            weight = np.where(same, row_weight[y] * column_weight[x], 0)
-            total += weight * sample
-            weights += weight
-    # The nearest sample is of its own surface and weighs at least a quarter.
-    result[y, x] = total / weights
+    _separate(inverse, np.float32(EDGE * float(inverse.max())), *rows, *columns, result)
     return result
 
 
-def _npy(depth: DepthMap) -> bytes:
+@numba.njit(cache=True, nogil=True)
+def _separate(  # type: ignore[no-untyped-def]
+    inverse, limit, above, below, down, nearest_row, left, right, across, nearest_column, result
+):
+    """Where the four samples are of several surfaces: the mean of those that are of the nearest one's."""
+    one = np.float32(1)
+    mixed = np.zeros(inverse.shape[1], np.bool_)
+    for y in range(result.shape[0]):
+        upper, lower, own = inverse[above[y]], inverse[below[y]], inverse[nearest_row[y]]
+        if y == 0 or above[y] != above[y - 1] or below[y] != below[y - 1]:
+            for x in range(len(mixed)):
+                after = min(x + 1, len(mixed) - 1)
+                low = min(min(upper[x], upper[after]), min(lower[x], lower[after]))
+                high = max(max(upper[x], upper[after]), max(lower[x], lower[after]))
+                mixed[x] = high - low > limit or (low == 0 and high > 0)
+        for x in range(result.shape[1]):
+            if not mixed[left[x]]:
+                continue
+            nearest = own[nearest_column[x]]
+            total, weights = np.float32(0), np.float32(0)
+            for row, row_weight in ((upper, one - down[y]), (lower, down[y])):
+                for column, column_weight in ((left[x], one - across[x]), (right[x], across[x])):
+                    if abs(row[column] - nearest) <= limit and (row[column] == 0) == (nearest == 0):
+                        total += row_weight * column_weight * row[column]
+                        weights += row_weight * column_weight
+            # The nearest sample is of its own surface and weighs at least a quarter.
+            result[y, x] = total / weights
+
+
+@numba.njit(cache=True, nogil=True)
+def _levels(inverse, scale, result):  # type: ignore[no-untyped-def]
+    """16 bits; only what is infinitely far is 0."""
+    for y in range(result.shape[0]):
+        for x in range(result.shape[1]):
+            level = np.rint(inverse[y, x] / scale)
+            least = np.float32(1) if inverse[y, x] > 0 else np.float32(0)
+            result[y, x] = np.uint16(min(max(level, least), np.float32(65535)))
+
+
+def _npy(depth: DepthMap) -> memoryview:
     file = io.BytesIO()
     np.save(file, depth.inverse_depth, allow_pickle=False)
-    return file.getvalue()
+    return file.getbuffer()
 
 
 def _npz(depth: DepthMap) -> bytes:
@@ -137,19 +164,31 @@ def _npz(depth: DepthMap) -> bytes:
 
 
 def _png(depth: DepthMap) -> bytes:
-    from PIL import Image, PngImagePlugin
+    import cv2
 
     scale = float(depth.inverse_depth.max()) / 65535 or 1.0
-    values = np.rint(depth.inverse_depth / np.float32(scale))
-    # Only what is infinitely far is 0.
-    values = np.clip(values, depth.inverse_depth > 0, 65535).astype(np.uint16)
-    text = PngImagePlugin.PngInfo()
-    text.add_text("inverse-depth-scale", repr(scale))
+    values = np.empty(depth.shape, np.uint16)
+    _levels(depth.inverse_depth, np.float32(scale), values)
+    # Half the time that trying every filter on every row takes, for a seventh more bytes.
+    how = {
+        cv2.IMWRITE_PNG_COMPRESSION: 1,
+        cv2.IMWRITE_PNG_FILTER: cv2.IMWRITE_PNG_FILTER_SUB,
+        cv2.IMWRITE_PNG_STRATEGY: cv2.IMWRITE_PNG_STRATEGY_RLE,
+    }
+    data = cv2.imencode(".png", values, [number for pair in how.items() for number in pair])[1].tobytes()
     unit = "1 / depth in its own unit" if depth.scale == "metric" else "relative"
-    text.add_text("Description", f"inverse depth = value x inverse-depth-scale ({unit}); larger is nearer, 0 infinite")
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "PNG", compress_level=1, pnginfo=text)
-    return file.getvalue()
+    texts = {
+        "inverse-depth-scale": repr(scale),
+        "Description": f"inverse depth = value x inverse-depth-scale ({unit}); larger is nearer, 0 infinite",
+    }
+    head = len(PNG_SIGNATURE) + 25  # the signature and IHDR
+    return data[:head] + b"".join(_text_chunk(*text) for text in texts.items()) + data[head:]
+
+
+def _text_chunk(keyword: str, text: str) -> bytes:
+    """PNG's tEXt."""
+    body = b"tEXt" + keyword.encode("latin-1") + b"\0" + text.encode("latin-1")
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def _pfm(depth: DepthMap) -> bytes:
@@ -187,7 +226,7 @@ def _resized_distances(depth: DepthMap, z: Float32, size: tuple[int, int]) -> Fl
     return np.reciprocal(resized(plain, size).inverse_depth)
 
 
-DEPTH_FORMATS: dict[str, Callable[[DepthMap], bytes]] = {
+DEPTH_FORMATS: dict[str, Callable[[DepthMap], bytes | memoryview]] = {
     ".npy": _npy,
     ".npz": _npz,
     ".png": _png,
