@@ -16,7 +16,7 @@ from diorama.export import ply, preview
 if TYPE_CHECKING:
     from diorama.types import Mesh, Scene, Step, UInt8
 
-VERSION = 5
+VERSION = 6
 """Raised when the files change though the stages didn't, so that older ones are not taken for them."""
 
 TOGETHER = 2
