@@ -33,7 +33,7 @@ from diorama import __version__, atomic, records
 from diorama.corrections import MOST_CORRECTIONS, parse_all
 from diorama.errors import CorrectionError, SceneFileError, SettingsError
 from diorama.settings import Settings
-from diorama.stage_files import DamagedError, encode
+from diorama.stage_files import DamagedError, Pictures, encode
 from diorama.types import Final, Layered, Scene, StageReport, Step
 
 FORMAT = 1
@@ -127,6 +127,7 @@ class Checkpoints:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        self.pictures = Pictures()
 
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
         """The stage's record and report; None where there is none or it is damaged: then it is made anew."""
@@ -134,9 +135,11 @@ class Checkpoints:
         if not folder.is_dir():
             return None
         try:
-            return load_stage(folder, stage)
+            record, report = load_stage(folder, stage)
         except SceneFileError:
             return None
+        self.pictures.note(folder, records.pack(stage, record).arrays)
+        return record, report
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
         """Keep a finished stage.
@@ -152,6 +155,7 @@ class Checkpoints:
             try:
                 save_stage(temporary, stage, record, report)
                 self._put(temporary, stage, key)
+                self.pictures.note(folder, records.pack(stage, record).arrays)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
@@ -190,8 +194,11 @@ class Checkpoints:
 # ---- the whole scene, one file ---------------------------------------------------------------------------------
 
 
-def write(scene: Scene, path: Path) -> None:
+def write(scene: Scene, path: Path, pictures: Pictures | None = None) -> None:
     """Write the whole scene as a `.diorama` bundle.
+
+    Args:
+        pictures: that are kept already (`Checkpoints.pictures`).
 
     Raises:
         StorageError: the disk is full or refuses.
@@ -200,6 +207,7 @@ def write(scene: Scene, path: Path) -> None:
     links: dict[str, str] = {}
     hashes: dict[str, str] = {}
     photo_png = b""
+    compressed = encode if pictures is None else pictures.encode
     with atomic.writing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for stage, part in _parts(scene).items():
             packed = records.pack(stage, part)
@@ -208,7 +216,7 @@ def write(scene: Scene, path: Path) -> None:
                 if stage == "points" and name == "rgb.png" and np.array_equal(array, scene.photo.rgb):
                     links["points/rgb.png"], files[name] = "photo/rgb.png", photo_png
                     continue
-                files[name] = encode(name, array)
+                files[name] = compressed(name, array)
                 _add(archive, f"{stage}/{name}", files[name], pack=name.endswith(".npy") and array.dtype.kind != "f")
             photo_png = photo_png or files["rgb.png"]
             report = reports.get(stage) or StageReport(stage, "", "", 0.0)

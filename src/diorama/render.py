@@ -44,17 +44,25 @@ class Renderer:
     Not to be used from several threads at once: it uses the cores itself.
     """
 
-    def __init__(self, scene: Scene, *, background: tuple[int, int, int] = (0, 0, 0), threads: int | None = None):
+    def __init__(
+        self,
+        scene: Scene,
+        *,
+        background: tuple[int, int, int] = (0, 0, 0),
+        threads: int | None = None,
+        texels: int | None = None,
+    ):
         """
         Args:
             background: sRGB where nothing is seen.
             threads: how many bands are drawn at once; as many as there are cores where None.
+            texels: along the texture's long side, more of which no view will show; all where None.
         """
         self.scene = scene
         self.threads = threads or os.cpu_count() or 1
         self._background = np.asarray(background, np.float64)
         self._near = NEAR_SHARE * float(scene.points.z.min())
-        self._texels, self._levels = _mip_pyramid(scene.texture)
+        self._texels, self._levels = _mip_pyramid(scene.texture, texels)
         meshes = scene.meshes
         starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])[:-1]
         self._vertices = np.concatenate([mesh.vertices for mesh in meshes])
@@ -151,7 +159,10 @@ def render(
         fov: horizontal field of view in degrees; the photo's lens where None.
         background: sRGB where nothing is seen.
     """
-    return Renderer(scene, background=background).view(view_camera(scene.camera, size, fov), translate, rotate)
+    camera = view_camera(scene.camera, size, fov)
+    # Twice as many as the view has pixels: it is read with less than one level of the pyramid to the sharp side.
+    texels = None if fov else 2 * max(camera.width, camera.height)
+    return Renderer(scene, background=background, texels=texels).view(camera, translate, rotate)
 
 
 def view_camera(photo: Camera, size: tuple[int, int] | None, fov: float | None) -> Camera:
@@ -183,16 +194,21 @@ def _joined(meshes: list[tuple[Mesh, int]]) -> Int32:
     return np.concatenate([np.empty((0, 3), np.int32), *faces])
 
 
-def _mip_pyramid(rgb: UInt8) -> tuple[NDArray[np.uint32], Int32]:
+def _mip_pyramid(rgb: UInt8, texels: int | None) -> tuple[NDArray[np.uint32], Int32]:
     """Every level halved by area, one after the other in one flat array of pixels (red in the lowest byte), with
-    (offset, height, width) of each."""
+    (offset, height, width) of each. The first has at least `texels` along its long side, if there are as many."""
     import cv2
 
+    def halved(level: UInt8) -> UInt8:
+        height, width = (max(1, side // 2) for side in level.shape[:2])
+        half = cv2.resize(level, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(half, np.uint8).reshape(height, width, 3)
+
     levels = [np.ascontiguousarray(rgb)]
+    while texels is not None and max(levels[0].shape[:2]) // 2 >= texels:
+        levels = [halved(levels[0])]
     while max(levels[-1].shape[:2]) > 1:
-        height, width = levels[-1].shape[:2]
-        half = cv2.resize(levels[-1], (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
-        levels.append(np.asarray(half, np.uint8).reshape(max(1, height // 2), max(1, width // 2), 3))
+        levels.append(halved(levels[-1]))
     sizes = [level.shape[0] * level.shape[1] for level in levels]
     offsets = np.cumsum([0, *sizes[:-1]])
     table = np.array([(o, *level.shape[:2]) for o, level in zip(offsets, levels, strict=True)], np.int32)

@@ -129,10 +129,10 @@ def _clustered(surfaces: list[_Surface], triangles: int) -> list[_Surface]:
     starts = np.cumsum([0, *(len(surface.attributes["POSITION"]) for surface in surfaces)])
     faces = np.concatenate([surface.faces + start for surface, start in zip(surfaces, starts, strict=False)])
     distance = np.log(np.maximum(np.linalg.norm(position, axis=1), 1e-30))
-    cells = CELLS
+    cells: int = CELLS
     while True:
         left = _left(uv, distance, cells)
-        share = triangles / max(1, np.count_nonzero(_whole(left[faces])))
+        share = triangles / max(1, int(np.count_nonzero(_whole(left[faces]))))
         if share >= 1 or cells == 1:
             break
         cells = max(1, int(cells * min(0.9, share**0.5)))

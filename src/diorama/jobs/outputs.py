@@ -7,13 +7,15 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diorama import atomic, export
+from diorama import atomic, bundle, export
 from diorama.export import ply, preview
 
 if TYPE_CHECKING:
+    from diorama.stage_files import Pictures
     from diorama.types import Mesh, Scene, Step, UInt8
 
 VERSION = 6
@@ -63,11 +65,18 @@ class Output:
     both: Callable[[Scene, Scene, Path], None] | None = None  # from the step before and this one
 
 
-def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: Scene | None = None) -> None:
+def make(
+    scene: Scene,
+    folder: Path,
+    progress: Callable[[float], None],
+    before: Scene | None = None,
+    pictures: Pictures | None = None,
+) -> None:
     """Write every file of the scene's step into `folder`, which appears whole or not at all.
 
     Args:
         before: the scene of the step before; needed for every step but "original".
+        pictures: of the scene, that its checkpoints have as files.
 
     Raises:
         InputError: the scene has no surface (the photo is transparent everywhere).
@@ -77,18 +86,17 @@ def make(scene: Scene, folder: Path, progress: Callable[[float], None], before: 
     with atomic.refusals(folder):
         try:
             temporary.mkdir(parents=True)
-            _write_all(OUTPUTS[scene.step], scene, before, temporary, progress)
+            write = partial(_write, scene=scene, before=before, folder=temporary, pictures=pictures)
+            _write_all(OUTPUTS[scene.step], write, progress)
             _put(temporary, folder, scene.step)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _write_all(
-    outputs: tuple[Output, ...], scene: Scene, before: Scene | None, folder: Path, progress: Callable[[float], None]
-) -> None:
+def _write_all(outputs: tuple[Output, ...], write: Callable[[Output], None], progress: Callable[[float], None]) -> None:
     """Two at a time: compressing, encoding and drawing leave Python to others."""
     with ThreadPoolExecutor(TOGETHER) as pool:
-        made = [pool.submit(_write, output, scene, before, folder / output.name) for output in outputs]
+        made = [pool.submit(write, output) for output in outputs]
         try:
             for number, one in enumerate(made):
                 progress(number / len(made))
@@ -98,7 +106,11 @@ def _write_all(
             raise
 
 
-def _write(output: Output, scene: Scene, before: Scene | None, path: Path) -> None:
+def _write(output: Output, scene: Scene, before: Scene | None, folder: Path, pictures: Pictures | None) -> None:
+    path = folder / output.name
+    if output is _BUNDLE:
+        bundle.write(scene, path, pictures)
+        return
     if output.both is not None:
         assert before is not None
         output.both(before, scene, path)
@@ -214,7 +226,7 @@ def _highlighted(scene: Scene) -> Scene:
     import numpy as np
 
     texture = scene.texture
-    scale = min(1.0, 2 * PAGE_PIXELS / max(texture.shape))  # as much as the view can show, and no more memory
+    scale = min(1.0, 2 * COMPARED_PIXELS / max(texture.shape))  # as much as the view can show, and no more memory
     if scale < 1:
         size = max(1, round(texture.shape[1] * scale)), max(1, round(texture.shape[0] * scale))
         texture = np.asarray(cv2.resize(texture, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -314,6 +326,7 @@ def _fitted(scene: Scene, longest: int) -> tuple[int, int]:
     return max(1, round(camera.width * scale)), max(1, round(camera.height * scale))
 
 
+_BUNDLE = _exported("scene.diorama")
 _THUMBNAIL = Output("thumbnail.jpg", "Thumbnail", "image/jpeg", False, _thumbnail)
 _LOW = Output("low.glb", "3D scene, small", "model/gltf-binary", False, _low)
 
@@ -324,7 +337,8 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         _THUMBNAIL,
         _LOW,
         Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
-        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
+        _BUNDLE,
     ),
     "enhanced": (
         Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
@@ -333,7 +347,8 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
         _THUMBNAIL,
         _LOW,
-        *map(_exported, ("scene.glb", "mesh.ply", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply")),
+        _BUNDLE,
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
     ),
@@ -344,7 +359,8 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         Output("texture_after.jpg", "Texture, after", "image/jpeg", False, both=_texture_after),
         _THUMBNAIL,
         _LOW,
-        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy", "scene.diorama")),
+        *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
+        _BUNDLE,
         Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
         Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
         Output("advice.json", "What was advised and done (JSON)", "application/json", True, _advice),

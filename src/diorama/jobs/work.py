@@ -106,7 +106,13 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
         folder.use(target)
         reporter.reuse(FILES, 0.0)
     else:
-        outputs.make(scene, target, lambda share: reporter(FILES, share, FILES_MESSAGE), checkpoints.before(scene))
+        outputs.make(
+            scene,
+            target,
+            lambda share: reporter(FILES, share, FILES_MESSAGE),
+            checkpoints.before(scene),
+            checkpoints.pictures,
+        )
         folder.push(target)
     reporter(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
@@ -193,6 +199,7 @@ class Watched:
         self._reporter = reporter
         self._job = job
         self._records: dict[str, Any] = {}  # by stage
+        self.pictures = checkpoints.pictures
         self.used: set[Path] = set()
         self.keys: dict[str, str] = {}  # by stage
 

@@ -78,7 +78,10 @@ def run_lengths(mask: Bool) -> str:
     Lengths of runs down the columns, beginning with zeros; from the fourth on each less the one two before it; in
     groups of five bits, lowest first, a sixth for "more follows", plus 48 to make it text.
     """
-    flat = np.concatenate([[False], mask.ravel(order="F")])
+    import cv2
+
+    down = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8)).view(np.bool_)  # many times as fast as numpy's
+    flat = np.concatenate([[False], down.ravel()])
     ends = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]), [mask.size]])
     lengths = np.diff(ends).tolist()
     text = []
@@ -112,12 +115,12 @@ def annotated_picture(photo: Photo, segments: Segments, long_side: int = 1600) -
     line = max(1, round(max(size) / 600))
     masks = {item.id: segments.mask(item.id, size) for item in segments.items}
     palette = colours(segments)
-    picture = small.rgb.astype(np.float32)
+    drawn = small.rgb.copy()
     for item in segments.items:
         share = 0.38 if item.kind in THINGS else 0.18
-        picture[masks[item.id]] *= 1 - share
-        picture[masks[item.id]] += share * np.array(palette[item.id], np.float32)
-    drawn = np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8))
+        shades = np.arange(256)[:, None] * (1 - share) + share * np.array(palette[item.id])
+        tinted = cv2.LUT(small.rgb, np.round(shades).astype(np.uint8)[None])
+        cv2.copyTo(tinted, masks[item.id].view(np.uint8), drawn)
     # Surfaces first: where two meet, the thing's outline is the one that is seen.
     for item in sorted(segments.items, key=lambda item: item.kind in THINGS):
         outline, _ = cv2.findContours(masks[item.id].astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
