@@ -235,6 +235,20 @@ def test_a_front_in_the_background_s_colour_is_repainted_beside_an_estimated_edg
     assert unmix(rgb, points.inverse_depth, cuts, 1, ESTIMATED)[10, 20, 0] == 200
 
 
+def test_at_an_estimated_edge_the_outermost_pixel_in_front_is_of_its_interior_s_colour_however_thin_that_is() -> None:
+    inverse = np.full((20, 40), 0.2, np.float32)
+    inverse[:, 18:21] = inverse[:, 30:] = 1  # a pole three pixels wide, and a wall
+    points = cloud(inverse)
+    cuts = find_cuts(points, SETTINGS)
+    rgb = np.full((20, 40, 3), 40, np.uint8)
+    rgb[:, 19], rgb[:, 30:] = 200, 220
+    rgb[:, [18, 20, 30]] = (20, 90, 220)  # no mix of what is on both sides
+    clean = unmix(rgb, points.inverse_depth, cuts, 1, ESTIMATED)
+    assert (clean[:, 18:21] == 200).all()
+    assert (clean[:, 30] == 220).all()
+    assert np.array_equal(unmix(rgb, points.inverse_depth, cuts, 1, GIVEN)[:, [18, 20, 30]], rgb[:, [18, 20, 30]])
+
+
 def test_beside_an_estimated_edge_nothing_is_an_example_and_the_background_is_imagined_anew() -> None:
     inverse = box()
     points = cloud(inverse)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from diorama import enhanced
 from diorama.cuts import find_cuts
 from diorama.settings import Settings
-from diorama.silhouettes import align, attach
+from diorama.silhouettes import align, attach, unframed
 from diorama.types import DepthMap, PointCloud
 from grids import cloud, seeds, steps
 
@@ -39,6 +39,32 @@ def test_an_edge_beside_the_silhouette_is_moved_onto_it(off: int) -> None:
 def test_on_a_silhouette_or_where_the_colours_say_nothing_it_stays() -> None:
     for points in (two_sides(40, 40), two_sides(40, 0)):
         assert np.array_equal(align(points, find_cuts(points, SETTINGS), SETTINGS).z, points.z)
+
+
+def test_an_edge_has_no_teeth_and_a_pole_stays() -> None:
+    points = two_sides(40, 40)
+    inverse = points.inverse_depth.copy()
+    inverse[10::4, 40:42] = 1
+    inverse[:, 60:63] = 1
+    rgb = points.rgb.copy()
+    rgb[10::4, 40:42] = rgb[:, 60:63] = (200, 30, 30)  # of fuzzy wool, say
+    points = replace(points, z=np.reciprocal(inverse), rgb=rgb)
+    near = align(points, find_cuts(points, SETTINGS), SETTINGS).inverse_depth > 0.6
+    assert (near[10:] == near[10]).all()
+    assert near[:, 60:63].all()
+
+
+def test_lines_along_the_frame_are_as_far_away_as_what_is_beside_them() -> None:
+    rng = np.random.default_rng(0)
+    points = cloud(np.linspace(0.2, 0.5, 80, dtype=np.float32) * np.ones((80, 1), np.float32))
+    rgb = rng.integers(150, 200, (80, 80, 3), dtype=np.uint8)
+    assert np.array_equal(unframed(replace(points, rgb=rgb)).z, points.z)
+    rgb[:, -3:] = 10
+    z = points.z.copy()
+    z[:, -3:] = 1
+    mended = unframed(replace(points, rgb=rgb, z=z)).z
+    assert (mended[:, -3:] == points.z[:, 76:77]).all()
+    assert np.array_equal(mended[:, :-3], points.z[:, :-3])
 
 
 @settings(max_examples=20)

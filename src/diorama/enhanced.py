@@ -36,11 +36,12 @@ def silhouettes(points: PointCloud, cuts: Cuts, depth: DepthMap, settings: Setti
     if not depth.estimated or settings.edge_sharpness == 0:
         return points, cuts
     from diorama.cuts import by_hand, find_cuts
-    from diorama.silhouettes import align, attach
+    from diorama.silhouettes import align, attach, unframed
 
+    points = unframed(points)
     if depth.sky is not None:
         points = attach(points, depth.sky)
-        cuts = find_cuts(points, settings)
+    cuts = find_cuts(points, settings)
     points = align(points, cuts, settings)
     return points, by_hand(find_cuts(points, settings), depth)
 

@@ -32,18 +32,16 @@ class Doubt:
     wider: int  # pixels that are looked at beyond the width that a lens mixes
     residual: float  # a mixed pixel lies so near to the line between both sides' colours, as a share of its length
     elsewhere: float  # share of that length by which the colours may change in the next pixel of either side
-    levelled: int  # sweeps that even out the colours of the interior before they are continued
-    worn: bool  # whether pixels in front that are wholly of the background's colour are repainted too
+    levelled: float  # pixels (sigma) over which the interior's colours are evened out before they are continued
+    worn: bool  # whether pixels in front are repainted at a cut whatever their colour, and beside it in the other's
 
 
 GIVEN = Doubt(0, 0.35, 0.25, 0, worn=False)
 """Of depth that was given. Views of pairs with stereo disparity lose 0.3 dB without the limit on what changes elsewhere
 and 0.1 dB more at 0.5; views by true disparity don't mind."""
 
-ESTIMATED = Doubt(2, 0.9, 0.5, 12, worn=True)
-"""Of a network's depth, on the photo's silhouettes (`silhouettes.align`) but for a pixel or two. On six Kodak photos
-pixels at cuts are then 0.52 times as far from their interiors' colours as in the original 3D, 0.56 with 0.6, 4 sweeps
-and nothing that is worn; the interiors' own pixels 0.41 times."""
+ESTIMATED = Doubt(2, 0.9, 0.5, 2, worn=True)
+"""Of a network's depth, on the photo's silhouettes (`silhouettes.align`) but for a pixel or two."""
 
 
 def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float, doubt: Doubt = GIVEN) -> UInt8:
@@ -55,17 +53,17 @@ def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float, doubt: D
     stays.
     A depth edge often runs a pixel outside of the colour's, so pixels behind that are wholly of the foreground's colour
     are repainted too; those in front that are wholly of the background's only where depth is estimated: where it was
-    given, they are more often a part of the foreground.
+    given, they are more often a part of the foreground. By estimated depth the outermost pixel in front always is.
     """
     reach = math.ceil(width) + (doubt.wider if width > 0 else 0)
     if reach == 0 or not (cuts.right.any() or cuts.down.any()):
         return rgb
-    rim = touching(cuts)
-    for _ in range(reach - 1):
-        rim = _spread_mask(rim, cuts)
-    deeper_rim = _spread_mask(rim, cuts)
-    own, other, known = _sides(_levelled(rgb, rim, cuts, doubt.levelled), rim, cuts, reach)
-    deeper, beyond, known_deeper = _sides(_levelled(rgb, deeper_rim, cuts, doubt.levelled), deeper_rim, cuts, reach + 1)
+    rims = [touching(cuts)]
+    for _ in range(reach):
+        rims.append(_spread_mask(rims[-1], cuts))
+    rim, deeper_rim = rims[reach - 1 :]
+    own, other, found, known = _sides(_levelled(rgb, rim, doubt.levelled), rim, cuts, reach)
+    deeper, beyond, _, known_deeper = _sides(_levelled(rgb, deeper_rim, doubt.levelled), deeper_rim, cuts, reach + 1)
     chosen = rim & known & known_deeper
     colour, mine, theirs = rgb[chosen].astype(np.float32), own[chosen], other[chosen]
     line = theirs - mine
@@ -79,7 +77,31 @@ def unmix(rgb: UInt8, inverse_depth: Float32, cuts: Cuts, width: float, doubt: D
         mixed &= (share < 0.9) | _behind(inverse_depth, cuts, reach)[chosen]
     result = rgb.copy()
     result[chosen] = np.where(mixed[:, None], mine, colour).round().astype(np.uint8)
+    if doubt.worn:
+        outermost = rims[0] & ~_behind(inverse_depth, cuts, 1)
+        _continue_thin(own, found, rgb, outermost, rims[: reach - 1], cuts)
+        painted = outermost & found
+        result[painted] = own[painted].round().astype(np.uint8)
     return result
+
+
+def _continue_thin(own: Float32, found: Bool, rgb: UInt8, wanted: Bool, rims: list[Bool], cuts: Cuts) -> None:
+    """Where a surface is too narrow to have an interior (poles, wires), take what is innermost for it; in place.
+
+    Args:
+        own, found: (H, W, 3) and (H, W) the interior's colours, and where they are known.
+        wanted: (H, W) where they are looked for.
+        rims: (H, W) each: the pixels at most 1, 2, ... from a cut.
+    """
+    for steps, rim in zip(range(len(rims), 0, -1), reversed(rims), strict=True):
+        left = wanted & ~found
+        if not left.any():
+            return
+        colours, known = rgb.astype(np.float32), ~rim
+        _continue(colours, known, cuts.right, cuts.down, np.flatnonzero(rim), steps + 1)
+        left &= known
+        own[left] = colours[left]
+        found |= left
 
 
 def without_unseen(cuts: Cuts, rgb: UInt8, inverse_depth: Float32, near: float, opaque: Bool | None) -> Cuts:
@@ -109,52 +131,91 @@ def _contrast(rgb: UInt8, axis: int) -> Float32:
     return np.asarray(size[:, :-1] if axis else size[:-1])
 
 
-def _sides(rgb: Float32, rim: Bool, cuts: Cuts, reach: int) -> tuple[Float32, Float32, Bool]:
+def _sides(rgb: Float32, rim: Bool, cuts: Cuts, reach: int) -> tuple[Float32, Float32, Bool, Bool]:
     """At each pixel of a rim `reach` pixels wide: the colours of its own surface beside the rim, (H, W, 3), and of the
-    one across the cut, and where both are known."""
-    own, found = _from_interior(rgb, ~rim, cuts, reach + 1)
-    other, seen = _across(own, found, cuts)
-    for _ in range(reach - 1):
-        other, seen = _grow(other, seen, cuts)
-    return own, other, found & seen
+    one across the cut, and where the first and where both are known. `rgb` is changed."""
+    own, found, places = rgb, ~rim, np.flatnonzero(rim)
+    _continue(own, found, cuts.right, cuts.down, places, reach + 1)
+    other, seen = np.zeros_like(own), np.zeros(rim.shape, bool)
+    _look_across(own, found, cuts.right, cuts.down, np.flatnonzero(touching(cuts)), other, seen)
+    _continue(other, seen, cuts.right, cuts.down, places, reach - 1)
+    return own, other, found, found & seen
 
 
-def _levelled(rgb: UInt8, rim: Bool, cuts: Cuts, sweeps: int) -> Float32:
-    """The colours, those beside the rim evened out along their own surface: less of what is continued is chance."""
+def _levelled(rgb: UInt8, rim: Bool, sigma: float) -> Float32:
+    """The colours, evened out over `sigma` pixels outside of the rim: less of what is continued is chance.
+
+    A rim is wide enough for next to nothing of the other side to come in.
+    """
+    import cv2
+
     colours = rgb.astype(np.float32)
-    if sweeps:
-        interior, beside = ~rim, rim
-        for _ in range(sweeps + 1):
-            beside = _spread_mask(beside, cuts)
-        places = np.flatnonzero(beside & interior)
-        for _ in range(sweeps):
-            colours = _averaged(colours, interior, cuts.right, cuts.down, places)
-    return colours
+    if not sigma:
+        return colours
+    interior = (~rim).astype(np.float32)
+    total = cv2.GaussianBlur(colours * interior[..., None], (0, 0), sigma)
+    return np.asarray(total / np.maximum(cv2.GaussianBlur(interior, (0, 0), sigma), np.float32(1e-6))[..., None])
 
 
 @numba.njit(cache=True, nogil=True)
-def _averaged(values, known, right, down, places):  # type: ignore[no-untyped-def]
-    """At the flat indices `places`: the mean with the known neighbours on the same surface, the pixel itself twice."""
+def _add_neighbours(values, known, right, down, cut, y, x, total):  # type: ignore[no-untyped-def]
+    """Add up in `total` the known neighbours that a cut parts from a pixel (`cut`) or none does; how many they are."""
     height, width = known.shape
-    result = values.copy()
+    count = 0
+    if x + 1 < width and known[y, x + 1] and right[y, x] == cut:
+        count += 1
+        for c in range(3):
+            total[c] += values[y, x + 1, c]
+    if x > 0 and known[y, x - 1] and right[y, x - 1] == cut:
+        count += 1
+        for c in range(3):
+            total[c] += values[y, x - 1, c]
+    if y + 1 < height and known[y + 1, x] and down[y, x] == cut:
+        count += 1
+        for c in range(3):
+            total[c] += values[y + 1, x, c]
+    if y > 0 and known[y - 1, x] and down[y - 1, x] == cut:
+        count += 1
+        for c in range(3):
+            total[c] += values[y - 1, x, c]
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _continue(values, known, right, down, places, steps):  # type: ignore[no-untyped-def]
+    """In place at the flat indices `places`: what isn't known becomes the mean of its known neighbours on the same
+    surface; so many times."""
+    width = known.shape[1]
+    mean = np.zeros((len(places), 3), np.float32)
+    new = np.empty(len(places), np.int64)
+    for _ in range(steps):
+        found = 0
+        for place in places:
+            y, x = place // width, place % width
+            if known[y, x]:
+                continue
+            mean[found] = 0
+            count = _add_neighbours(values, known, right, down, False, y, x, mean[found])
+            if count:
+                mean[found] /= np.float32(count)
+                new[found] = place
+                found += 1
+        for k in range(found):
+            y, x = new[k] // width, new[k] % width
+            values[y, x] = mean[k]
+            known[y, x] = True
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_across(values, known, right, down, places, mean, seen):  # type: ignore[no-untyped-def]
+    """At the flat indices `places`: the mean of what is known beyond the cuts beside them."""
+    width = known.shape[1]
     for place in places:
         y, x = place // width, place % width
-        for c in range(3):
-            total, count = 2 * values[y, x, c], 2
-            if x + 1 < width and known[y, x + 1] and not right[y, x]:
-                total += values[y, x + 1, c]
-                count += 1
-            if x > 0 and known[y, x - 1] and not right[y, x - 1]:
-                total += values[y, x - 1, c]
-                count += 1
-            if y + 1 < height and known[y + 1, x] and not down[y, x]:
-                total += values[y + 1, x, c]
-                count += 1
-            if y > 0 and known[y - 1, x] and not down[y - 1, x]:
-                total += values[y - 1, x, c]
-                count += 1
-            result[y, x, c] = total / np.float32(count)
-    return result
+        count = _add_neighbours(values, known, right, down, True, y, x, mean[y, x])
+        if count:
+            seen[y, x] = True
+            mean[y, x] /= np.float32(count)
 
 
 def _behind(inverse_depth: Float32, cuts: Cuts, reach: int) -> Bool:
@@ -214,55 +275,3 @@ def _spread_mask(mask: Bool, cuts: Cuts) -> Bool:
     for whole, to, source in _links(cuts):
         grown[to] |= mask[source] & whole
     return grown
-
-
-def _grow(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
-    """Unknown pixels become the mean of their known neighbours on the same surface."""
-    values, grown = values.copy(), known.copy()
-    _mean_of_neighbours(values, known, cuts.right, cuts.down, False, np.flatnonzero(~known), values, grown)
-    return values, grown
-
-
-@numba.njit(cache=True, nogil=True)
-def _mean_of_neighbours(values, known, right, down, cut, places, mean, seen):  # type: ignore[no-untyped-def]
-    """At the flat indices `places`: the mean of the known neighbours that a cut parts from them (`cut`) or none does.
-
-    `mean` may be `values` where none of the places is known.
-    """
-    height, width = known.shape
-    total = np.zeros(3, np.float32)
-    for place in places:
-        y, x = place // width, place % width
-        count = 0
-        total[:] = 0
-        if x + 1 < width and known[y, x + 1] and right[y, x] == cut:
-            count += 1
-            total += values[y, x + 1]
-        if x > 0 and known[y, x - 1] and right[y, x - 1] == cut:
-            count += 1
-            total += values[y, x - 1]
-        if y + 1 < height and known[y + 1, x] and down[y, x] == cut:
-            count += 1
-            total += values[y + 1, x]
-        if y > 0 and known[y - 1, x] and down[y - 1, x] == cut:
-            count += 1
-            total += values[y - 1, x]
-        if count:
-            seen[y, x] = True
-            for c in range(3):
-                mean[y, x, c] = total[c] / np.float32(count)
-
-
-def _from_interior(values: Float32, interior: Bool, cuts: Cuts, steps: int) -> tuple[Float32, Bool]:
-    known = interior
-    for _ in range(steps):
-        values, known = _grow(values, known, cuts)
-    return values, known
-
-
-def _across(values: Float32, known: Bool, cuts: Cuts) -> tuple[Float32, Bool]:
-    """At each pixel with a cut, the mean of what stands on the other sides."""
-    mean = np.zeros_like(values)
-    seen = np.zeros(known.shape, bool)
-    _mean_of_neighbours(values, known, cuts.right, cuts.down, True, np.flatnonzero(touching(cuts)), mean, seen)
-    return mean, seen
