@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from diorama import memory
 from diorama.errors import ModelError, SettingsError
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def _open(path: Path, provider: str, _stamp: tuple[int, int]) -> onnxruntime.Inf
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = not memory.is_shared()  # it would keep for this network what others need
     options.enable_mem_pattern = False  # plans are kept for each input size: 270 MB more after six sizes, no faster
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
     options.log_severity_level = 4  # what goes wrong is raised, and said once

@@ -108,8 +108,9 @@ def make(
     accept_licence: AcceptLicence = False,
 ) -> None:
     """Make a 3D scene from a photo."""
-    from diorama import pipeline, weights
+    from diorama import memory, pipeline, weights
 
+    memory.share()
     _accept(accept_licence)
     strokes = _strokes(corrections)
     step = _step(until)

@@ -18,7 +18,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from diorama import logs
+from diorama import logs, memory
 from diorama.decoder import Decoder
 from diorama.errors import DioramaError
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from diorama.settings import Settings
     from diorama.types import Photo
 
-WARM_PIXELS = 64
+WARM_SIZE = (64, 32)
+"""Pixels across and down: longer than high, so that the network needs no more memory for it than for a photo."""
 
 NICENESS = 10
 """A tenth of the server's weight: who asks for a page doesn't wait for who waits for a scene."""
@@ -88,6 +89,7 @@ def start(behind: bool = False) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if behind and hasattr(os, "nice"):
         os.nice(NICENESS)
+    memory.share()
     logs.configure()
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -109,8 +111,9 @@ def warm_up() -> None:
     from diorama.settings import Settings
 
     _decoder().start()
-    grey = np.full((WARM_PIXELS, WARM_PIXELS, 3), 128, np.uint8)
-    scene = pipeline.make(grey, Settings(processing_size=WARM_PIXELS), fetch=False)
+    width, height = WARM_SIZE
+    grey = np.full((height, width, 3), 128, np.uint8)
+    scene = pipeline.make(grey, Settings(processing_size=width), fetch=False)
     render.render(scene)
 
 

@@ -1,0 +1,44 @@
+"""One heap for a process that makes scenes (`diorama.memory`)."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from diorama import memory
+
+PROGRAM = """
+import resource
+import numpy as np
+import pytest
+
+from diorama import memory
+
+memory.share()
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(64 << 20, np.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first, second = faults(), faults()
+print(memory.is_shared(), first, second)
+"""
+
+
+def test_large_arrays_take_the_pages_of_those_before_them() -> None:
+    words = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout.split()
+    shared, first, second = words[0] == "True", int(words[1]), int(words[2])
+    assert shared == (platform.libc_ver()[0] == "glibc")
+    if shared:
+        assert second < 16 < first  # 16,384 pages of 4 KiB, 32 of 2 MiB
+
+
+def test_nothing_changes_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(memory, "_shared", False)
+    memory.share()
+    assert not memory.is_shared()
