@@ -132,14 +132,11 @@ class Checkpoints:
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
         """The stage's record and report; None where there is none or it is damaged: then it is made anew."""
         folder = self._folder(stage, key)
-        if not folder.is_dir():
-            return None
-        try:
-            record, report = load_stage(folder, stage)
-        except SceneFileError:
-            return None
-        self.pictures.note(folder, records.pack(stage, record).arrays)
-        return record, report
+        with suppress(SceneFileError):
+            found = load_stage(folder, stage)
+            self.pictures.note(folder, records.pack(stage, found[0]).arrays)
+            return found
+        return None
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
         """Keep a finished stage.
@@ -195,10 +192,7 @@ class Checkpoints:
 
 
 def write(scene: Scene, path: Path, pictures: Pictures | None = None) -> None:
-    """Write the whole scene as a `.diorama` bundle.
-
-    Args:
-        pictures: that are kept already (`Checkpoints.pictures`).
+    """Write the whole scene as a `.diorama` bundle; `pictures`: that are kept already (`Checkpoints.pictures`).
 
     Raises:
         StorageError: the disk is full or refuses.
@@ -207,7 +201,6 @@ def write(scene: Scene, path: Path, pictures: Pictures | None = None) -> None:
     links: dict[str, str] = {}
     hashes: dict[str, str] = {}
     photo_png = b""
-    compressed = encode if pictures is None else pictures.encode
     with atomic.writing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for stage, part in _parts(scene).items():
             packed = records.pack(stage, part)
@@ -216,7 +209,7 @@ def write(scene: Scene, path: Path, pictures: Pictures | None = None) -> None:
                 if stage == "points" and name == "rgb.png" and np.array_equal(array, scene.photo.rgb):
                     links["points/rgb.png"], files[name] = "photo/rgb.png", photo_png
                     continue
-                files[name] = compressed(name, array)
+                files[name] = pictures.encode(name, array) if pictures else encode(name, array)
                 _add(archive, f"{stage}/{name}", files[name], pack=name.endswith(".npy") and array.dtype.kind != "f")
             photo_png = photo_png or files["rgb.png"]
             report = reports.get(stage) or StageReport(stage, "", "", 0.0)

@@ -35,6 +35,10 @@ FARTHEST = 0.85
 """Share of the smallest disparity at which the backdrop stands."""
 
 MIN_TRIANGLES = 1000
+RAGGED = 0.6
+"""Share of a hidden surface's triangles that stay whatever the budget: it is narrow, so nearly all are at its border.
+With 0.4, all that can go, meshing takes twice as long and views of Motorcycle lose 0.05 dB in the holes."""
+
 UNLIMITED = 10_000_000
 
 BACKDROP = "Backdrop"
@@ -104,7 +108,7 @@ def _shapes(
     warnings: tuple[str, ...] = ()
     for number, surface in enumerate(depth.surfaces):
         shown = surface if number == 0 else _overlapping(surface, depth)
-        mesh, said = _triangulated(shown, scale, depth, budget[number])
+        mesh, said = _triangulated(shown, scale, depth, budget[number], RAGGED if number else 0.0)
         meshes.append(mesh)
         warnings += said if number == 0 else ()
     return meshes, _rim(depth, scale, settings), warnings
@@ -171,7 +175,7 @@ def _overlapping(surface: Surface, depth: LayeredDepth) -> Surface:
 
 
 def _triangulated(
-    surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int
+    surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int, left: float = 0.0
 ) -> tuple[Mesh, tuple[str, ...]]:
     """The surface's mesh; its texture coordinates are over the widened grid."""
     rows, columns = (np.flatnonzero(surface.there.any(axis=axis)) for axis in (1, 0))
@@ -183,7 +187,7 @@ def _triangulated(
     camera = replace(whole, cx=whole.cx - float(left), cy=whole.cy - float(top), width=width, height=height)
     cuts = Cuts(surface.cuts.right[top:end, left : right - 1], surface.cuts.down[top : end - 1, left:right])
     blank = np.broadcast_to(np.uint8(0), (*z.shape, 3))
-    mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget)
+    mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget, left)
     grid = np.array([whole.width, whole.height], np.float32)
     uv = (_inset(mesh, scale, there, z, surface.jump) + np.array([left, top], np.float32)) / grid
     return replace(mesh, uv=uv.astype(np.float32)), warnings

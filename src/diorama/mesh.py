@@ -44,13 +44,15 @@ MAX_HALVINGS = 8
 """Each halving quarters the slide, so eight are enough for any edge that fits into a picture."""
 
 
-def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tuple[str, ...]]:
+def triangulate(points: PointCloud, cuts: Cuts, budget: int, left: float = 0.0) -> tuple[Mesh, tuple[str, ...]]:
     """Build the mesh of a point grid.
 
     Args:
         points: the grid (H, W); pixels that are not `opaque` get no mesh.
         cuts: links that no triangle may cross.
         budget: triangles.
+        left: share of the quadtree's triangles that stay even so. Of a ragged surface half are its border's, and the
+            last that go cost most.
 
     Returns:
         The mesh, at most `budget` triangles unless its silhouettes alone need more, and warnings.
@@ -66,7 +68,7 @@ def triangulate(points: PointCloud, cuts: Cuts, budget: int) -> tuple[Mesh, tupl
     grid = corner_grid(scale / points.z, cuts, points.opaque)
     leaves = _quadtree(grid, budget)
     flat, faces = _fans(grid, leaves)
-    flat, faces = _to_budget(flat, faces, budget)
+    flat, faces = _to_budget(flat, faces, max(budget, int(left * len(faces))))
     warnings: tuple[str, ...] = ()
     if len(faces) > budget:
         warnings = (
@@ -192,7 +194,7 @@ def _simplify(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]
     the borders, which are the picture's frame and the silhouettes, stay."""
     import fast_simplification
 
-    vertices, triangles = fast_simplification.simplify(flat, faces, target_count=budget, agg=5, preserve_border=True)
+    vertices, triangles = fast_simplification.simplify(flat, faces, target_count=budget, agg=7, preserve_border=True)
     return np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(triangles, np.int32)
 
 
