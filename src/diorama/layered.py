@@ -175,7 +175,7 @@ def _overlapping(surface: Surface, depth: LayeredDepth) -> Surface:
 
 
 def _triangulated(
-    surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int, left: float = 0.0
+    surface: Surface, scale: np.float32, depth: LayeredDepth, budget: int, kept: float = 0.0
 ) -> tuple[Mesh, tuple[str, ...]]:
     """The surface's mesh; its texture coordinates are over the widened grid."""
     rows, columns = (np.flatnonzero(surface.there.any(axis=axis)) for axis in (1, 0))
@@ -187,7 +187,7 @@ def _triangulated(
     camera = replace(whole, cx=whole.cx - float(left), cy=whole.cy - float(top), width=width, height=height)
     cuts = Cuts(surface.cuts.right[top:end, left : right - 1], surface.cuts.down[top : end - 1, left:right])
     blank = np.broadcast_to(np.uint8(0), (*z.shape, 3))
-    mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget, left)
+    mesh, warnings = triangulate(PointCloud(z, blank, there, camera, there), cuts, budget, kept)
     grid = np.array([whole.width, whole.height], np.float32)
     uv = (_inset(mesh, scale, there, z, surface.jump) + np.array([left, top], np.float32)) / grid
     return replace(mesh, uv=uv.astype(np.float32)), warnings

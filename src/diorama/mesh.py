@@ -44,14 +44,14 @@ MAX_HALVINGS = 8
 """Each halving quarters the slide, so eight are enough for any edge that fits into a picture."""
 
 
-def triangulate(points: PointCloud, cuts: Cuts, budget: int, left: float = 0.0) -> tuple[Mesh, tuple[str, ...]]:
+def triangulate(points: PointCloud, cuts: Cuts, budget: int, kept: float = 0.0) -> tuple[Mesh, tuple[str, ...]]:
     """Build the mesh of a point grid.
 
     Args:
         points: the grid (H, W); pixels that are not `opaque` get no mesh.
         cuts: links that no triangle may cross.
         budget: triangles.
-        left: share of the quadtree's triangles that stay even so. Of a ragged surface half are its border's, and the
+        kept: share of the quadtree's triangles that stay even so. Of a ragged surface half are its border's, and the
             last that go cost most.
 
     Returns:
@@ -68,7 +68,7 @@ def triangulate(points: PointCloud, cuts: Cuts, budget: int, left: float = 0.0) 
     grid = corner_grid(scale / points.z, cuts, points.opaque)
     leaves = _quadtree(grid, budget)
     flat, faces = _fans(grid, leaves)
-    flat, faces = _to_budget(flat, faces, max(budget, int(left * len(faces))))
+    flat, faces = _to_budget(flat, faces, max(budget, int(kept * len(faces))))
     warnings: tuple[str, ...] = ()
     if len(faces) > budget:
         warnings = (
