@@ -112,8 +112,11 @@ class Meter:
 
 def run_one(photo: Path) -> Measured:
     """All stages for one photo, in this process."""
+    from diorama import memory
+
     meter = Meter()
     begun = time.perf_counter(), time.process_time()
+    memory.share()  # as workers do
     from diorama.bundle import Checkpoints
     from diorama.jobs import outputs
     from diorama.pipeline import make

@@ -65,9 +65,12 @@ def _long_enough(right: Bool, down: Bool, length: int) -> tuple[Bool, Bool]:
     grid[2:-1:2, 1::2] = down
     chains = cv2.dilate(grid, np.ones((3, 3), np.uint8))
     _, labels = cv2.connectedComponents(chains, connectivity=8, ltype=cv2.CV_32S)
-    links = np.bincount(labels[grid > 0], minlength=int(labels.max()) + 1)
-    long = links >= length
-    return right & long[labels[1::2, 2:-1:2]], down & long[labels[2:-1:2, 1::2]]
+    (y, x), (v, u) = np.nonzero(right), np.nonzero(down)
+    chain_right, chain_down = labels[2 * y + 1, 2 * x + 2], labels[2 * v + 2, 2 * u + 1]
+    long = np.bincount(np.concatenate([chain_right, chain_down]), minlength=1) >= length
+    kept_right, kept_down = np.zeros(right.shape, bool), np.zeros(down.shape, bool)
+    kept_right[y, x], kept_down[v, u] = long[chain_right], long[chain_down]
+    return kept_right, kept_down
 
 
 def _abrupt(inverse: Float32, threshold: np.float32) -> Bool:
@@ -170,14 +173,13 @@ def _join_islands(inverse: Float32, cuts: Cuts, smallest: int) -> Float32:
     if not small[1:].any() or small[1:].all():
         return inverse
     owners, shifts = [], []
-    for cut, axis in ((cuts.right, 1), (cuts.down, 0)):
-        one = np.moveaxis(labels, axis, 0)[:-1], np.moveaxis(inverse, axis, 0)[:-1]
-        other = np.moveaxis(labels, axis, 0)[1:], np.moveaxis(inverse, axis, 0)[1:]
-        where = np.moveaxis(cut, axis, 0)
-        for (mine, here), (theirs, there) in ((one, other), (other, one)):
-            edge = where & small[mine] & ~small[theirs]
-            owners.append(mine[edge])
-            shifts.append((there - here)[edge])
+    for cut, (down, right) in ((cuts.right, (0, 1)), (cuts.down, (1, 0))):
+        y, x = np.nonzero(cut)
+        ends = (y, x), (y + down, x + right)
+        for mine, theirs in (ends, ends[::-1]):
+            edge = small[labels[mine]] & ~small[labels[theirs]]
+            owners.append(labels[mine][edge])
+            shifts.append((inverse[theirs] - inverse[mine])[edge])
     owner, shift = np.concatenate(owners), np.concatenate(shifts)
     order = np.lexsort((np.abs(shift), owner))
     owner, shift = owner[order], shift[order]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +34,10 @@ SURPLUS = 2.0
 """The quadtree has up to so many times the budget; edge collapses bring it down with less error than larger squares. At
 1.5 views of six stereo pairs lose 0.0026 of SSIM and triangulating takes 0.84 of the time, at 3 they gain nothing more
 and it takes 1.14 times as long."""
+
+HASTE = 8
+"""How fast the error that edge collapses may bring grows from pass to pass. At 5 the reduction takes 1.6 times as long,
+and the surface ends up farther from the one before it (0.0155 instead of 0.0130 px of parallax); at 12 as well."""
 
 MAX_SLIDE_PX = 0.5
 """How far the texture may slide inside a triangle that is seen at a slant, in pixels of the grid."""
@@ -194,7 +199,9 @@ def _simplify(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]
     the borders, which are the picture's frame and the silhouettes, stay."""
     import fast_simplification
 
-    vertices, triangles = fast_simplification.simplify(flat, faces, target_count=budget, agg=7, preserve_border=True)
+    vertices, triangles = fast_simplification.simplify(
+        flat, faces, target_count=budget, agg=HASTE, preserve_border=True
+    )
     return np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(triangles, np.int32)
 
 
@@ -262,12 +269,25 @@ def _lift(flat: Float32, faces: Int32, points: PointCloud, scale: np.float32) ->
 
 def vertex_normals(vertices: Float32, faces: Int32) -> Float32:
     """Area-weighted means of the faces' normals, (N, 3), unit length; towards the viewer where there is no face."""
-    corners = vertices[faces].astype(np.float64)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.zeros((len(vertices), 3))
-    for axis in range(3):
-        for corner in range(3):
-            total[:, axis] += np.bincount(faces[:, corner], normal[:, axis], minlength=len(vertices))
+    _add_normals(vertices, faces, total)
     length = np.linalg.norm(total, axis=1, keepdims=True)
     unit = np.where(length > 0, total / np.maximum(length, 1e-30), np.array([0.0, 0.0, -1.0]))
     return np.ascontiguousarray(unit, np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_normals(vertices, faces, total):  # type: ignore[no-untyped-def]
+    """To each vertex of each face the face's normal, as long as twice its area."""
+    for face in range(len(faces)):
+        i, j, k = faces[face]
+        one, other = np.empty(3), np.empty(3)
+        for axis in range(3):
+            one[axis] = np.float64(vertices[j, axis]) - np.float64(vertices[i, axis])
+            other[axis] = np.float64(vertices[k, axis]) - np.float64(vertices[i, axis])
+        for axis in range(3):
+            then, last = (axis + 1) % 3, (axis + 2) % 3
+            normal = one[then] * other[last] - one[last] * other[then]
+            total[i, axis] += normal
+            total[j, axis] += normal
+            total[k, axis] += normal
