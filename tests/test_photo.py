@@ -562,6 +562,12 @@ def test_focal_length_that_cannot_be() -> None:
 
 
 def test_cropped_photo() -> None:
+    whole = photo.read(with_exif(96, 64, film=28, width=96, height=64)).camera
+    for width, height in ((64, 64), (48, 60), (90, 33)):
+        part = photo.read(with_exif(width, height, film=28, width=96, height=64))
+        assert part.camera.source == "exif"
+        assert part.camera.fx == pytest.approx(whole.fx), "it sees less in proportion to what was cut away"
+        assert "cropped" in part.warnings[0]
     result = photo.read(with_exif(96, 64, film=28, width=640, height=640))
     assert result.camera.source == "assumed"
     assert "cropped" in result.warnings[0]

@@ -22,6 +22,10 @@ CROP_TOLERANCE = 0.03
 """How far the picture's proportions may be from those in its EXIF data (rounding to blocks of 16 px) before it counts
 as cropped."""
 
+CROP_LEAST = 0.5
+"""Share of the sides as they were from which a cropped picture counts as not scaled as well: who cuts away more than
+that mostly makes a small picture for some page, at a size of its own."""
+
 _FOCAL_LENGTH, _FOCAL_LENGTH_35MM = 0x920A, 0xA405
 _WIDTH, _HEIGHT = 0xA002, 0xA003
 _PLANE_RESOLUTION, _PLANE_UNIT = 0xA20E, 0xA210
@@ -61,20 +65,25 @@ def focal_from_exif(exif: Mapping[int, Any], width: int, height: int) -> tuple[f
     focal = _focal(exif, taken[0], taken[1], width, height)
     if focal is None:
         return None, ""
+    warning = ""
     if taken[0] and taken[1] and _cropped(taken[0], taken[1], width, height):
-        return None, (
-            f"The photo was cropped after it was taken ({taken[0]:.0f} x {taken[1]:.0f} px then), "
-            "so the focal length in its EXIF data no longer holds."
-        )
+        then = f"The photo was cropped after it was taken ({taken[0]:.0f} x {taken[1]:.0f} px then)"
+        kept = min(max(width, height) / max(taken[0], taken[1]), min(width, height) / min(taken[0], taken[1]))
+        if not CROP_LEAST <= kept <= 1 or max(width, height) > max(taken[0], taken[1]):
+            return None, f"{then}, so the focal length in its EXIF data no longer holds."
+        focal = _focal(exif, taken[0], taken[1], taken[0], taken[1])
+        assert focal is not None
+        warning = f"{then}; the focal length in its EXIF data is taken at the size of those pixels."
     fov = _long_fov(focal, width, height)
     if not FOV_LIMITS[0] <= fov <= FOV_LIMITS[1]:
         return None, f"The focal length in the photo's EXIF data can't be right (a view of {fov:.2g}°): it is ignored."
-    return focal, ""
+    return focal, warning
 
 
 def _focal(
-    exif: Mapping[int, Any], taken_width: float | None, taken_height: float | None, width: int, height: int
+    exif: Mapping[int, Any], taken_width: float | None, taken_height: float | None, width: float, height: float
 ) -> float | None:
+    """In pixels of a picture of `width` x `height` that shows all that was taken."""
     film_mm = _number(exif.get(_FOCAL_LENGTH_35MM))
     if film_mm:
         return film_mm / FILM_DIAGONAL_MM * math.hypot(width, height)

@@ -146,10 +146,10 @@ def _camera(decoded: Decoded, settings: Settings, width: int, height: int, warni
             return Camera.from_focal(focal, width, height, "calibration")
         warnings.append(warning)
     focal, warning = focal_from_exif(decoded.exif, width, height)
-    if focal is not None:
-        return Camera.from_focal(focal, width, height, "exif")
     if warning:
         warnings.append(warning)
+    if focal is not None:
+        return Camera.from_focal(focal, width, height, "exif")
     return Camera.assumed(width, height)
 
 
