@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from diorama import optimize
 from diorama.advice import Advised, ReconstructionAdvice, SceneAdvice, Tuning, suggestions
 from diorama.cuts import clean, find_cuts
+from diorama.final import rebuild
 from diorama.optimize.outcomes import reaches
 from diorama.points import unproject
 from diorama.settings import Settings
-from diorama.types import Camera, DepthMap, FocalSource, Mesh, Photo, Scene
+from diorama.types import Camera, DepthMap, FocalSource, Mesh, Photo, Rebuilt, Scene
 from rooms import View, degraded, view
 from scenes import layered_scene, tiny_scene
 
@@ -42,6 +43,23 @@ def room() -> View:
 
 def tuned(scene: Scene, advice: SceneAdvice = NO_ADVICE[0], plan: ReconstructionAdvice = NO_ADVICE[1]) -> Tuning:
     return optimize.optimize(scene, advice, plan, lambda _share: None)[0]
+
+
+def test_measured_depth_is_cut_where_it_jumps_and_a_shorter_way_needs_no_new_layers() -> None:
+    scene = layered_scene()
+    measured = replace(scene, depth=replace(scene.depth, scale="metric", model="file"))
+    assert "cut_threshold" in optimize.locks(measured)
+    assert "cut_threshold" not in optimize.locks(replace(measured, depth=replace(measured.depth, model="other")))
+
+    def layers(*_: object) -> Rebuilt:
+        raise AssertionError
+
+    own = optimize.unchanged(scene)
+    shorter = own.model_copy(update={"camera_travel": own.camera_travel / 2})
+    made = rebuild(scene, shorter, layers)[0]
+    assert made.layered.meshes == scene.meshes
+    with pytest.raises(AssertionError):
+        rebuild(scene, own.model_copy(update={"camera_travel": own.camera_travel * 2}), layers)
 
 
 def test_a_rooms_field_of_view_and_depth_are_found(room: View) -> None:

@@ -54,11 +54,9 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     layered anew."""
     from diorama import optimize
 
-    again = [
-        name
-        for name in ("cut_threshold", "smoothing", "camera_travel")
-        if getattr(tuning, name) != getattr(scene.settings, name)
-    ]
+    again = [name for name in ("cut_threshold", "smoothing") if getattr(tuning, name) != getattr(scene.settings, name)]
+    if tuning.camera_travel > scene.settings.camera_travel:  # for a shorter way there is enough imagined already
+        again.append("camera_travel")
     if again and again != ["smoothing"]:
         changes = {name: getattr(tuning, name) for name in again}
         # The points are smooth already, as far as the user set it: not twice.

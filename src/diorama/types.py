@@ -164,6 +164,12 @@ class DepthMap:
         """Whether its edges may lie beside the photo's: a depth file that was given is taken at its word."""
         return self.model != "file"
 
+    @property
+    def measured(self) -> bool:
+        """Whether it was given in metres, by the user's file or the phone's: then it is as flat, and jumps where, it
+        was measured."""
+        return self.model in ("file", "embedded") and self.scale == "metric"
+
 
 @dataclass(frozen=True)
 class PointCloud:

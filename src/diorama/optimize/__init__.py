@@ -81,6 +81,8 @@ def locks(scene: Scene) -> dict[str, str]:
         fixed["fov"] = _FIXED_BY[source]
     if scene.depth.scale == "metric":
         fixed["depth_range"] = "the depth is metric"
+    if scene.depth.measured:
+        fixed["cut_threshold"] = "the depth was measured, and jumps where it does"
     for name in ("depth_range", "cut_threshold", "smoothing", "camera_travel"):
         if name not in fixed and getattr(scene.settings, name) != Settings.model_fields[name].default:
             fixed[name] = "you set it"

@@ -37,8 +37,6 @@ FLAT_KINDS = ("ground", "wall")
 """Segments of these kinds were found by plane fits; they are flattened unless that is declined or their depth was
 given in metres, by the user's file or the phone's: then they are as flat as they were measured."""
 
-GIVEN = ("file", "embedded")
-
 MOVING = ("plane", "join")
 """What moves surfaces: the local advisor knows nothing of them that depth in metres doesn't know better."""
 
@@ -74,7 +72,7 @@ def fuse(
     pieces = Pieces(rebuilt.layered.meshes, points.camera, travel / near_inverse_depth(points), jump)
     planes = [item for item in plan.fusion if item.action == "plane"]
     flat = {segment: item for item in planes for segment in item.segments}
-    measured = scene.depth.model in GIVEN and scene.depth.scale == "metric"
+    measured = scene.depth.measured
     for segment in [] if measured else _flat_by_kind(segments, settings, flat.keys()):
         flatten(pieces, points, segments, segment, 1.0)
     doing: dict[str, Callable[[FusionAdvice], Outcome]] = {
