@@ -48,7 +48,7 @@ _FINE, _COARSE = 1.0, 2.0
 _LIGHT_SIDE = 384
 """Pixels of the long side at which the light is looked for."""
 
-_TRUST = 0.25
+_TRUST = 0.4
 """How much of the median counts beyond what all agree on."""
 
 _WARM = np.array([0.25, 0.05])
@@ -296,8 +296,8 @@ def cast_of(light: tuple[float, float, float]) -> tuple[float, float]:
 def tone(rgb: UInt8, where: Bool | None = None) -> Tone:
     """How bright the picture is; of one that shows nothing at all: the middle.
 
-    A curve y^g takes log(-log y) up by log g everywhere. Where the picture is in it is asked three ways, and the middle
-    one counts: its mean, and where its edges are, by their median and by their mean; skies and black space have none.
+    A curve y^g takes log(-log y) up by log g everywhere. Where the picture is in it is asked three ways that count
+    alike: its mean, and where its edges are, by their median and by their mean; skies and black space have none.
     """
     pixels = _sample(rgb, where)
     if not len(pixels):
@@ -311,7 +311,7 @@ def tone(rgb: UInt8, where: Bool | None = None) -> Tone:
     edges = steps > 0.3 * _MARKED
     if np.count_nonzero(edges) >= 64:
         places += [float(np.median(place[edges])), float(np.average(place, weights=steps))]
-    exponent = (math.log(-math.log(_MIDDLE)) - float(np.median(places))) / math.log(2)
+    exponent = (math.log(-math.log(_MIDDLE)) - float(np.mean(places))) / math.log(2)
     return Tone(exponent, float(low), float(high), float(y.std()))
 
 

@@ -15,8 +15,9 @@ MEASURED_PIXELS = 2_000_000
 """More are not looked at: flaws of a whole photo show in its middle rows as well."""
 
 WEAK = 0.05
-"""Amount at the end of what is usual in a clean photo; it grows with the square up to there and in proportion beyond,
-so that a clean photo stays nearly as it is and nothing jumps."""
+"""Amount at the end of what is usual in a clean photo; from there it grows in proportion. Noise and blur, of which
+every photo has some, grow with the square up to there, so that a clean photo stays nearly as it is; darkness and colour
+go either way from nothing and grow evenly, lest a photo that is turned from one side to the other be passed over."""
 
 WEAKEST = 0.01
 """Amounts below are not suggested."""
@@ -77,7 +78,7 @@ def _tone(rgb: UInt8, where: Bool | None) -> TextureAdvice:
     dark = "dark" if tone.exponent < 0 else "bright"
     return _advice(
         "tone",
-        proportion(abs(tone.exponent), TONE_USUAL, TONE_MOST),
+        proportion(abs(tone.exponent), TONE_USUAL, TONE_MOST, power=1),
         f"It is {dark}: a tone curve with an exponent of {2**tone.exponent:.2f} would bring it to the middle; its "
         f"values span {tone.low:.0%} to {tone.high:.0%}.",
     )
@@ -88,7 +89,7 @@ def _white_balance(rgb: UInt8, where: Bool | None) -> TextureAdvice:
     size = math.hypot(a, b)
     return _advice(
         "white-balance",
-        proportion(size, CAST_USUAL, measures.CAST_FULL),
+        proportion(size, CAST_USUAL, measures.CAST_FULL, power=1),
         f"The light is {_tint(a, b)} by {size:.0f} CIELAB units, five estimates agree; up to {CAST_USUAL:g} is usual.",
     )
 
@@ -102,10 +103,10 @@ MEASURED: dict[TextureAction, Callable[[UInt8, Bool | None], TextureAdvice]] = {
 """Advice on each flaw of (rgb, where it counts), of whatever amount."""
 
 
-def proportion(value: float, usual: float, full: float) -> float:
-    """0..1: `WEAK` at the end of what is usual, 1 at `full`."""
+def proportion(value: float, usual: float, full: float, power: int = 2) -> float:
+    """0..1: `WEAK` at the end of what is usual, 1 at `full`; it grows with this power of the value up to `WEAK`."""
     if value <= usual:
-        return WEAK * (value / usual) ** 2
+        return WEAK * (value / usual) ** power
     return min(1.0, WEAK + (1 - WEAK) * (value - usual) / (full - usual))
 
 
