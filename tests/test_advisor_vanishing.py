@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diorama.advisor import vanishing
+from diorama.advisor.roll import find_roll
 from diorama.types import Camera
 from rooms import view
 from scenes import same
@@ -40,6 +41,19 @@ def test_roll_is_the_cameras_turn_clockwise_and_a_wall_straight_ahead_says_nothi
     assert found.roll_confidence > 0.5
     assert found.fov_confidence < 0.2
     assert len(found.support) == len(found.directions)
+
+
+@pytest.mark.parametrize("degrees", [-10, -6, 4, 8])
+def test_a_horizon_alone_says_the_roll_by_its_slope(degrees: float) -> None:
+    y, x = np.mgrid[:300, :400] - np.array([110, 200])[:, None, None]
+    slope = -np.tan(np.radians(degrees))
+    bands = [y - x * slope > k for k in (0, 25, 60, 80)]  # the horizon, and what lies along it
+    rgb = np.repeat((60 + 40 * np.sum(bands, axis=0)).astype(np.uint8)[..., None], 3, axis=2)
+    edges = vanishing.find_edges(rgb, Camera.assumed(400, 300))
+    upright = np.eye(3)[[1, 0, 2]]  # the frame of a level camera
+    found, sure = find_roll(edges, upright, np.array([0.0, 1.0, 0.0]))
+    assert found == pytest.approx(degrees, abs=0.5)
+    assert sure > 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 300), (200, 300)])

@@ -16,10 +16,10 @@ from diorama.types import Photo
 if TYPE_CHECKING:
     from diorama.advisor.vanishing import Vanishing
 
-SURE_FOV, SURE_ROLL = 0.3, 0.5
+SURE_FOV, SURE_ROLL = 0.3, 0.6
 """Confidence from which vanishing points say something: at these nine of ten are right (benchmarks/advice.py)."""
 
-LEVEL = 0.7
+LEVEL = 0.5
 """Degrees of roll that nobody sees."""
 
 MOST_ROLL = 45.0

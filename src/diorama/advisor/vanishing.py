@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from diorama.advisor.roll import LEVEL_ROLL, MOST_ROLL, find_roll
 from diorama.types import Bool, Camera, UInt8
 
 Float64 = npt.NDArray[np.float64]
@@ -51,11 +52,8 @@ BEST = 4
 
 STEPS = 6
 
-LEVEL_ROLL, LEVEL_PITCH = 8.0, 25.0
-"""Standard deviations in degrees of how people hold cameras ..."""
-
-MOST_ROLL, MOST_PITCH = 35.0, 65.0
-"""... and how they don't: one of the three directions is nearer to the vertical."""
+LEVEL_PITCH, MOST_PITCH = 25.0, 65.0
+"""The same as `LEVEL_ROLL` and `MOST_ROLL`: one of the three directions is nearer to the vertical."""
 
 EVIDENCE = 25.0
 """Edges whose errors are independent, at most: the mortar of a wall's bricks is one edge found a hundred times."""
@@ -127,7 +125,7 @@ def find(rgb: UInt8, camera: Camera) -> Vanishing:
     # Two directions fix the field of view; the third follows from them.
     known = determined and held[0] + held[1] > LEAST_SUPPORT and held[1] > 0.06
     confidence = float(np.clip(1 - spread / VAGUE, 0, 1) * np.clip((held[0] + held[1]) / 0.6, 0, 1)) if known else 0.0
-    roll, sure = _roll(edges, directions, share)
+    roll, sure = find_roll(edges, directions, share)
     kept = [k for k in range(3) if share[k] > 0.03]
     return Vanishing(
         float(fov_of(focal)) if known else None,
@@ -375,18 +373,3 @@ def _shares(edges: Edges, directions: Float64, focal: float) -> Float64:
     held = miss.min(axis=0) < BOUND
     share = np.bincount(miss.argmin(axis=0), edges.weight * held, 3) / edges.weight.sum()
     return np.asarray(share, np.float64)
-
-
-def _roll(edges: Edges, directions: Float64, share: Float64) -> tuple[float | None, float]:
-    """Degrees by which the camera was turned clockwise, and how sure that is."""
-    down, right, _ = directions
-    across = abs(float(right[2])) < 0.5
-    if across and share[0] + share[2] < 0.35 * share[1]:  # a horizon or a wall's courses, and nothing else
-        roll = math.degrees(math.atan2(-right[1], right[0]))
-    else:
-        roll = math.degrees(math.atan2(down[0], down[1]))
-    # What is upright, or level and across, says how the camera was turned; what runs away from it says nothing.
-    held = float(share[0] + (share[1] if across else 0.5 * share[1]))
-    likely = math.exp(-((roll / LEVEL_ROLL) ** 2) / 8)
-    sure = float(np.clip((held - 0.12) / 0.5, 0, 1)) * min(1.0, len(edges) / 20) * likely
-    return (roll, sure) if sure > 0 else (None, 0.0)

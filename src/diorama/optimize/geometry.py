@@ -27,7 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from diorama.advisor import vanishing
-from diorama.advisor.vanishing import BOUND, EVIDENCE, FOVS, LEVEL_PITCH, LEVEL_ROLL, Edges
+from diorama.advisor.roll import LEVEL_ROLL
+from diorama.advisor.vanishing import BOUND, EVIDENCE, FOVS, LEVEL_PITCH, Edges
 from diorama.optimize.planes import Plane
 
 Float64 = npt.NDArray[np.float64]
