@@ -27,6 +27,10 @@ the outlines."""
 SECOND_SIDE = 640
 """The long side for the second network: it is best at this one."""
 
+MOST_ENLARGED = 3
+"""Times that a small picture is enlarged at most, but to the smallest of `SIDES`: there is nothing between its pixels.
+Those of 320 px and more are seen at all sizes."""
+
 SECOND_SHARE = 0.3
 """Of the second network in the mean."""
 
@@ -61,7 +65,7 @@ def shipped() -> Networks:
 
 
 def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
-    """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; h x w is about 960 px long.
+    """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; about 960 px long, or less.
 
     Args:
         rgb: the picture.
@@ -73,15 +77,17 @@ def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     import cv2
 
     used = networks or shipped()
-    asked = [(used.own, side) for side in SIDES]
+    most = max(SIDES[0], MOST_ENLARGED * max(rgb.shape[:2]))
+    sides = sorted({min(side, most) for side in SIDES})
+    asked = [(used.own, side) for side in sides]
     if used.second is not None:
-        asked.insert(0, (used.second, SECOND_SIDE))  # the longest first
+        asked.insert(0, (used.second, min(SECOND_SIDE, most)))  # the longest first
     # Two at a time: their small layers don't keep two cores busy. Each in a copy of the context, which knows who
     # wants to hear what runs networks.
     with ThreadPoolExecutor(TOGETHER) as pool:
         begun = [pool.submit(copy_context().run, answer, rgb, side, network) for network, side in asked]
         found = [standardised(one.result()) for one in begun]
-    answers = found[-len(SIDES) :]
+    answers = found[-len(sides) :]
     finest = answers[-1]
     size = (finest.shape[1], finest.shape[0])
     mean = np.mean([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in answers], axis=0)
