@@ -9,6 +9,8 @@ mesh         Cuts, Mesh      joined into surfaces
 
 from __future__ import annotations
 
+import numpy as np
+
 from diorama.settings import Settings
 from diorama.types import Correction, Cuts, DepthMap, Mesh, Photo, PointCloud, Progress
 
@@ -59,6 +61,12 @@ def points(depth: DepthMap, photo: Photo, settings: Settings) -> tuple[PointClou
 
     points = clean(unproject(depth, photo, settings), settings)
     return points, "pinhole", "unprojected through the photo's camera", ()
+
+
+def uncut(points: PointCloud) -> Cuts:
+    """No cuts, before there are any."""
+    height, width = points.z.shape
+    return Cuts(np.zeros((height, max(0, width - 1)), bool), np.zeros((max(0, height - 1), width), bool))
 
 
 def mesh(

@@ -96,6 +96,7 @@ class _Run:
         self.progress: Progress = progress or (lambda _stage, _share, _message: None)
         self.checkpoints = checkpoints
         self.key = ""
+        self.fresh = False  # the last stage was made, not loaded
         self.report: list[StageReport] = []
         self._saver = ThreadPoolExecutor(1)
         self._saving: list[Future[None]] = []
@@ -136,6 +137,7 @@ class _Run:
         if self.checkpoints and kept is not None and stale(kept[0]):
             self.checkpoints.forget(name, self.key)
             kept = None
+        self.fresh = kept is None
         if kept is not None:
             record, report = cast("tuple[T, StageReport]", kept)
         else:
@@ -164,6 +166,7 @@ def make(
     edits: Edits = (),
     corrections: Iterable[Correction | Mapping[str, Any]] = (),
     read: Callable[[Source, Settings], Photo] | None = None,
+    placed: Callable[[Scene], None] | None = None,
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -177,6 +180,8 @@ def make(
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
         corrections: strokes that correct the depth, in order; as records or as in a corrections file.
         read: what makes a Photo of `source`; `photo.read`, in this process, where None.
+        placed: called, where "original" is the last step, with the scene as it is before it has a surface: photo, depth
+            and points, once these are made (not where they are kept).
 
     Raises:
         InputError: the photo, a depth file, a setting or a correction can't be used.
@@ -189,7 +194,7 @@ def make(
             f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
         )
     with _Run(settings, progress, checkpoints) as run:
-        return _make(run, source, read or _read, until or STEPS[-1], fetch, edits, parse_all(corrections))
+        return _make(run, source, read or _read, until or STEPS[-1], fetch, edits, parse_all(corrections), placed)
 
 
 def _make(
@@ -200,6 +205,7 @@ def _make(
     fetch: bool,
     edits: Edits,
     strokes: tuple[Correction, ...],
+    placed: Callable[[Scene], None] | None,
 ) -> Scene:
     settings = run.settings
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
@@ -212,6 +218,8 @@ def _make(
         listed = {"corrections": [stroke.to_json() for stroke in strokes]}
         depth = run.stage("corrections", json.dumps(listed), lambda: original.corrected(depth, photo, strokes), listed)
     points = run.stage("points", "", lambda: original.points(depth, photo, settings))
+    if placed is not None and until == "original" and run.fresh:
+        placed(Scene("original", photo, depth, points, original.uncut(points), (), settings, (), corrections=strokes))
     cuts, meshes = run.stage("mesh", "", lambda: original.mesh(points, depth, settings))
     if until == "original":
         report = tuple(run.report)

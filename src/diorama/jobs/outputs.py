@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +62,7 @@ class Output:
     write: Callable[[Scene, Path], None] | None = None  # from one scene; None: `both` does it
     before: bool = False  # shows the step before this one
     both: Callable[[Scene, Scene, Path], None] | None = None  # from the step before and this one
+    surface: bool = True  # shows it; else photo, depth and points are enough
 
 
 def make(
@@ -71,12 +71,14 @@ def make(
     progress: Callable[[float], None],
     before: Scene | None = None,
     pictures: Pictures | None = None,
+    taken: Callable[[str, Path], bool] = lambda _name, _path: False,
 ) -> None:
     """Write every file of the scene's step into `folder`, which appears whole or not at all.
 
     Args:
         before: the scene of the step before; needed for every step but "original".
         pictures: of the scene, that its checkpoints have as files.
+        taken: puts a file that is there already at its path; False where it isn't.
 
     Raises:
         InputError: the scene has no surface (the photo is transparent everywhere).
@@ -86,8 +88,12 @@ def make(
     with atomic.refusals(folder):
         try:
             temporary.mkdir(parents=True)
-            write = partial(_write, scene=scene, before=before, folder=temporary, pictures=pictures)
-            _write_all(OUTPUTS[scene.step], write, progress)
+
+            def write_one(output: Output) -> None:
+                if not taken(output.name, temporary / output.name):
+                    write(output, scene, temporary, before, pictures)
+
+            _write_all(OUTPUTS[scene.step], write_one, progress)
             _put(temporary, folder, scene.step)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -106,7 +112,14 @@ def _write_all(outputs: tuple[Output, ...], write: Callable[[Output], None], pro
             raise
 
 
-def _write(output: Output, scene: Scene, before: Scene | None, folder: Path, pictures: Pictures | None) -> None:
+def write(
+    output: Output,
+    scene: Scene,
+    folder: Path,
+    before: Scene | None = None,
+    pictures: Pictures | None = None,
+) -> None:
+    """Write one file into `folder`."""
     path = folder / output.name
     if output is _BUNDLE:
         bundle.write(scene, path, pictures)
@@ -160,7 +173,8 @@ def _exported(name: str) -> Output:
         export.save(scene, path)
 
     found = export.format_of(name)
-    return Output(name, found.label, found.media_type, True, write)
+    surface = name not in ("points.ply", "depth.png", "depth.npy")
+    return Output(name, found.label, found.media_type, True, write, surface=surface)
 
 
 def _low(scene: Scene, path: Path) -> None:
@@ -332,11 +346,18 @@ _LOW = Output("low.glb", "3D scene, small", "model/gltf-binary", False, _low)
 
 OUTPUTS: dict[Step, tuple[Output, ...]] = {
     "original": (
-        Output("photo.jpg", "Photo", "image/jpeg", False, _photo),
-        Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours),
+        Output("photo.jpg", "Photo", "image/jpeg", False, _photo, surface=False),
+        Output("depth.jpg", "Depth map, coloured", "image/jpeg", False, _depth_colours, surface=False),
         _THUMBNAIL,
         _LOW,
-        Output("points_preview.ply", "Point cloud, thinned", "application/octet-stream", False, _points_preview),
+        Output(
+            "points_preview.ply",
+            "Point cloud, thinned",
+            "application/octet-stream",
+            False,
+            _points_preview,
+            surface=False,
+        ),
         *map(_exported, ("scene.glb", "mesh.ply", "points.ply", "depth.png", "depth.npy")),
         _BUNDLE,
     ),

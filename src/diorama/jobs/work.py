@@ -16,6 +16,7 @@ from sqlalchemy import URL
 
 from diorama.errors import DioramaError
 from diorama.jobs import outputs, processes, space
+from diorama.jobs.ahead import Ahead
 from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
@@ -88,32 +89,35 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     settings = Settings.parse(task.settings)
     reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter, folder)
-    scene = pipeline.make(
-        task.upload,
-        settings,
-        until=task.step,
-        fetch=False,
-        progress=reporter,
-        checkpoints=checkpoints,
-        edits=edits_of(task.edits),
-        corrections=task.corrections,
-        read=processes.read_apart,
-    )
-    target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
-    reporter(FILES, 0.0, FILES_MESSAGE)
-    folder.pull(target)
-    if outputs.is_made(target, task.step):
-        folder.use(target)
-        reporter.reuse(FILES, 0.0)
-    else:
-        outputs.make(
-            scene,
-            target,
-            lambda share: reporter(FILES, share, FILES_MESSAGE),
-            checkpoints.before(scene),
-            checkpoints.pictures,
+    with Ahead(folder.outputs) as ahead:
+        scene = pipeline.make(
+            task.upload,
+            settings,
+            until=task.step,
+            fetch=False,
+            progress=reporter,
+            checkpoints=checkpoints,
+            edits=edits_of(task.edits),
+            corrections=task.corrections,
+            read=processes.read_apart,
+            placed=ahead.begin,
         )
-        folder.push(target)
+        target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
+        reporter(FILES, 0.0, FILES_MESSAGE)
+        folder.pull(target)
+        if outputs.is_made(target, task.step):
+            folder.use(target)
+            reporter.reuse(FILES, 0.0)
+        else:
+            outputs.make(
+                scene,
+                target,
+                lambda share: reporter(FILES, share, FILES_MESSAGE),
+                checkpoints.before(scene),
+                checkpoints.pictures,
+                ahead.take,
+            )
+            folder.push(target)
     reporter(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
     made = _result(scene, target, task.step) | {"bytes": folder.size()}

@@ -1,0 +1,56 @@
+"""Files of step "original" that are written beside its last stage: those that show no surface."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from diorama import atomic
+from diorama.jobs import outputs
+
+if TYPE_CHECKING:
+    from diorama.types import Scene
+
+
+class Ahead:
+    """A folder beside the results where files are begun; what isn't taken from it until the block's end is removed.
+
+    The mesh keeps one core busy; compressing and writing depth and points keeps the other one.
+    """
+
+    def __init__(self, results: Path) -> None:
+        self._folder = atomic.sibling(results / "ahead")
+        self._pool = ThreadPoolExecutor(1)
+        self._begun: dict[str, Future[None]] = {}
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def begin(self, scene: Scene) -> None:
+        """Start to write what doesn't need the surface, which `scene` lacks."""
+        with atomic.refusals(self._folder):
+            self._folder.mkdir(parents=True)
+        for output in outputs.OUTPUTS[scene.step]:
+            if not output.surface:
+                self._begun[output.name] = self._pool.submit(outputs.write, output, scene, self._folder)
+
+    def take(self, name: str, path: Path) -> bool:
+        """Put a file of that name at `path`; False where it wasn't begun, or waits behind others.
+
+        Raises:
+            InputError, StorageError: it could not be written.
+        """
+        begun = self._begun.get(name)
+        if begun is None or begun.cancel():
+            return False
+        begun.result()
+        with atomic.refusals(path):
+            (self._folder / name).rename(path)
+        return True
