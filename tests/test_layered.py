@@ -136,10 +136,11 @@ def test_what_is_imagined_in_one_colour_is_not_torn() -> None:
     rgb = np.full((*hidden.there.shape, 3), 90, np.uint8)
     middle = np.s_[found.margin + 15 : found.margin + 25, found.margin + 36 : found.margin + 44]
     assert hidden.cuts.down[middle].any()
-    assert not bridged(found, rgb).surfaces[1].cuts.down[middle].any()
+    assert not bridged(found, rgb, 0.35).surfaces[1].cuts.down[middle].any()
+    assert bridged(found, rgb, 0.45).surfaces[1].cuts.down[middle].any()  # .2 behind .5 is too far away
     rgb[found.margin + 20 :] = 250
-    assert np.array_equal(bridged(found, rgb).surfaces[1].cuts.down[middle], hidden.cuts.down[middle])
-    assert bridged(found, rgb).surfaces[0] is found.surfaces[0]
+    assert np.array_equal(bridged(found, rgb, 0.35).surfaces[1].cuts.down[middle], hidden.cuts.down[middle])
+    assert bridged(found, rgb, 0.35).surfaces[0] is found.surfaces[0]
 
 
 @settings(max_examples=12)
@@ -327,12 +328,12 @@ def test_what_lies_between_no_two_colours_stays() -> None:
 def test_a_ribbon_fades_out_beyond_the_edge() -> None:
     near = np.zeros((10, 20), bool)
     near[:, 10] = True
-    there, source, opacity = ribbon(near, np.ones_like(near), 2)
+    there, source, opacity = ribbon(near, np.ones_like(near), 2, 0.6)
     assert there[:, 11].all()
     assert not there[:, 10].any()
     assert (source[:, 12] % 20 == 10).all()
     assert (opacity[:, 11] > opacity[:, 12]).all()
-    assert not ribbon(np.zeros_like(near), np.ones_like(near), 2)[0].any()
+    assert not ribbon(np.zeros_like(near), np.ones_like(near), 2, 1)[0].any()
 
 
 def test_pixels_at_a_cut() -> None:

@@ -71,12 +71,12 @@ def build(
         clean_rgb = unmixed.result()
     margin = depth.margin
     grid_rgb = _wide(clean_rgb, margin)
-    depth = bridged(depth, grid_rgb)
+    depth = bridged(depth, grid_rgb, doubt.steepest)
     visible = depth.surfaces[0]
     beyond = depth.needed & ~depth.inside
     with ThreadPoolExecutor(1) as other:
         # Shapes and colours don't need each other, and both leave Python to others most of the time.
-        shapes = other.submit(_shapes, depth, scale, settings)
+        shapes = other.submit(_shapes, depth, scale, settings, doubt)
         first = _continued(grid_rgb, points.opaque, depth, fill)
         panels = [first]
         # The foreground's rims may still hold colours of the background.
@@ -100,7 +100,7 @@ def build(
 
 
 def _shapes(
-    depth: LayeredDepth, scale: np.float32, settings: Settings
+    depth: LayeredDepth, scale: np.float32, settings: Settings, doubt: Doubt
 ) -> tuple[list[Mesh], _Rim | None, tuple[str, ...]]:
     """The surfaces' meshes, the foreground's soft edges, and warnings."""
     budget = _budgets(depth, settings.triangles)
@@ -111,7 +111,7 @@ def _shapes(
         mesh, said = _triangulated(shown, scale, depth, budget[number], RAGGED if number else 0.0)
         meshes.append(mesh)
         warnings += said if number == 0 else ()
-    return meshes, _rim(depth, scale, settings), warnings
+    return meshes, _rim(depth, scale, settings, doubt), warnings
 
 
 def _layers(points: PointCloud, cuts: Cuts, settings: Settings, strip: int) -> tuple[np.float32, LayeredDepth]:
@@ -263,10 +263,10 @@ class _Rim:
     uv: Float32  # (N, 2) over the widened grid: where the foreground's colours are
 
 
-def _rim(depth: LayeredDepth, scale: np.float32, settings: Settings) -> _Rim | None:
+def _rim(depth: LayeredDepth, scale: np.float32, settings: Settings, doubt: Doubt) -> _Rim | None:
     visible = depth.surfaces[0]
     allowed = depth.needed & depth.far_side_within(settings.rim_width)
-    there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width)
+    there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width, doubt.opacity)
     if not there.any():
         return None
     disparity = np.where(there, visible.disparity.ravel()[source], visible.disparity).astype(np.float32)

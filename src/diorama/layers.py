@@ -127,7 +127,7 @@ def find_layers(
     return LayeredDepth(margin, widen(camera, margin), inside, needed, near_side, far_side, unsure, widened)
 
 
-def bridged(depth: LayeredDepth, rgb: UInt8) -> LayeredDepth:
+def bridged(depth: LayeredDepth, rgb: UInt8, steepest: float) -> LayeredDepth:
     """The same, with hidden surfaces stretched over jumps between pixels that continue alike colours.
 
     What is imagined ends nowhere in particular: a tear in it only shows what was imagined behind it, in another colour.
@@ -135,6 +135,7 @@ def bridged(depth: LayeredDepth, rgb: UInt8) -> LayeredDepth:
 
     Args:
         rgb: (H, W, 3) of the widened grid.
+        steepest: smallest ratio of the two disparities. Over larger jumps, such as to the sky, the stretch is a ray.
     """
     import cv2
 
@@ -149,6 +150,7 @@ def bridged(depth: LayeredDepth, rgb: UInt8) -> LayeredDepth:
             # Not where the stretched part would come out in front of what hides it.
             behind = _along(np.maximum, surface.disparity, axis) < _along(np.minimum, visible, axis)
             torn = cut & _along(np.logical_and, surface.there, axis) & behind & _between_whole(~cut, axis)
+            torn &= _along(np.minimum, surface.disparity, axis) > steepest * _along(np.maximum, surface.disparity, axis)
             torn[torn] = np.linalg.norm(np.diff(colour, axis=axis)[torn], axis=1) < ALIKE
             kept.append(np.ascontiguousarray(cut & ~torn))
         stretched.append(replace(surface, cuts=Cuts(kept[0], kept[1])))

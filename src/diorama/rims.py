@@ -14,9 +14,6 @@ import numpy as np
 
 from diorama.types import Bool, Cuts, Float32, Int32, UInt8
 
-OPACITY = 0.6
-"""Of the ribbon where it begins: an edge in focus is half covered at its middle."""
-
 SEPARABLE = 24.0
 """Colour difference, in 8-bit steps, from which a mix of two sides can be told from either."""
 
@@ -34,13 +31,15 @@ class Doubt:
     elsewhere: float  # share of that length by which the colours may change in the next pixel of either side
     levelled: float  # pixels (sigma) over which the interior's colours are evened out before they are continued
     worn: bool  # whether pixels in front are repainted at a cut whatever their colour, and beside it in the other's
+    opacity: float  # of the ribbon where it begins: an edge in focus is half covered at its middle
+    steepest: float  # ratio of disparities over which a hidden surface may be stretched (`layers.bridged`)
 
 
-GIVEN = Doubt(0, 0.35, 0.25, 0, worn=False)
+GIVEN = Doubt(0, 0.35, 0.25, 0, worn=False, opacity=0.6, steepest=0.35)
 """Of depth that was given. Views of pairs with stereo disparity lose 0.3 dB without the limit on what changes elsewhere
 and 0.1 dB more at 0.5; views by true disparity don't mind."""
 
-ESTIMATED = Doubt(2, 0.9, 0.5, 2, worn=True)
+ESTIMATED = Doubt(2, 0.9, 0.5, 2, worn=True, opacity=1.0, steepest=0.5)
 """Of a network's depth, on the photo's silhouettes (`silhouettes.align`) but for a pixel or two."""
 
 
@@ -238,13 +237,14 @@ def touching(cuts: Cuts) -> Bool:
     return mask
 
 
-def ribbon(near_side: Bool, allowed: Bool, width: float) -> tuple[Bool, Int32, Float32]:
+def ribbon(near_side: Bool, allowed: Bool, width: float, opacity: float) -> tuple[Bool, Int32, Float32]:
     """The pixels just beyond the foreground's edges.
 
     Args:
         near_side: (H, W) pixels in front at a cut.
         allowed: (H, W) where a ribbon may lie.
         width: pixels.
+        opacity: where it begins.
 
     Returns:
         The ribbon (H, W), the flat index of the foreground pixel that each pixel continues, and its opacity.
@@ -257,8 +257,8 @@ def ribbon(near_side: Bool, allowed: Bool, width: float) -> tuple[Bool, Int32, F
     distance, nearest = ndimage.distance_transform_edt(~near_side, return_indices=True)
     there = allowed & (distance > 0) & (distance < width + 1)
     source = np.ravel_multi_index(tuple(nearest), near_side.shape).astype(np.int32)
-    opacity = OPACITY * np.clip(1 - (distance - 0.5) / (width + 0.5), 0, 1)
-    return there, source, np.where(there, opacity, 0).astype(np.float32)
+    faded = opacity * np.clip(1 - (distance - 0.5) / (width + 0.5), 0, 1)
+    return there, source, np.where(there, faded, 0).astype(np.float32)
 
 
 def _links(cuts: Cuts) -> tuple[tuple[Bool, tuple[slice, slice], tuple[slice, slice]], ...]:
