@@ -139,6 +139,15 @@ def diorama_view(name: str, left: Picture, disparity: Float32, until: Step) -> P
     return render(scene, translate=(1, 0, 0)).rgb
 
 
+def masks(left: Picture, disparity: Float32) -> tuple[Bool, Bool, Bool]:
+    """What is scored: the whole but for its border, what the left picture hides, and what both see."""
+    hole = (~warp(left, disparity, cut=True)[1]).astype(np.uint8)
+    inner = np.zeros(disparity.shape, bool)
+    inner[BORDER:-BORDER, BORDER : -int(disparity.max()) - BORDER] = True
+    holes = (cv2.morphologyEx(hole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0) & inner
+    return inner, holes, inner & (cv2.dilate(hole, np.ones((5, 5), np.uint8)) == 0)
+
+
 def scores(view: Picture, truth: Picture, inner: Bool, hole: Bool, seen: Bool) -> list[float]:
     """PSNR whole, holes, seen; SSIM whole, holes; detail."""
     error = (view.astype(np.float32) - truth.astype(np.float32)) ** 2
@@ -164,11 +173,7 @@ def main() -> None:
     everything: dict[str, list[list[float]]] = {}
     for name, left, right, sparse in stereo_pairs(chosen.folder) if chosen.folder else motorcycle():
         disparity = dense(sparse)
-        hole = (~warp(left, disparity, cut=True)[1]).astype(np.uint8)
-        inner = np.zeros(disparity.shape, bool)
-        inner[BORDER:-BORDER, BORDER : -int(disparity.max()) - BORDER] = True
-        holes = (cv2.morphologyEx(hole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0) & inner
-        seen = inner & (cv2.dilate(hole, np.ones((5, 5), np.uint8)) == 0)
+        inner, holes, seen = masks(left, disparity)
         for method, view in views(name, left, disparity, chosen.until).items():
             row = scores(view, right, inner, holes, seen)
             everything.setdefault(method, []).append(row)

@@ -337,13 +337,13 @@ def _written(folder: Path) -> str:
 # ---- through the pipeline --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("play", ["good", "injection", "out-of-range", "hang"])
+@pytest.mark.parametrize("play", ["good", "partial", "injection", "out-of-range", "nan", *FAILURES])
 def test_every_play_ends_in_a_scene(
     server: OpenAIServer, play: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.play = play
-    if play == "hang":
-        monkeypatch.setenv("DIORAMA_ADVISOR_SECONDS", "1")
+    if play in ("hang", "drip"):
+        monkeypatch.setenv("DIORAMA_ADVISOR_SECONDS", "1.5")
     scene = make(
         np.ascontiguousarray(SCENE.photo.rgb),
         Settings(advisor="openai", processing_size=96, texture_size=96, triangles=1000, flip_average=False),
@@ -352,9 +352,9 @@ def test_every_play_ends_in_a_scene(
     )
     assert scene.advice is not None
     stage = next(item for item in scene.report if item.stage == "advice")
-    if play == "hang":
+    if play in FAILURES:
         assert (stage.backend, scene.advice.adviser) == ("local", "local")
-        assert any(warning.endswith(ALONE) for warning in scene.warnings)
+        assert any(FAILURES[play] in warning and warning.endswith(ALONE) for warning in scene.warnings)
     else:
         assert stage.backend == "openai"
     if play == "injection":
