@@ -213,26 +213,33 @@ def _split_foreshortened(flat: Float32, faces: Int32, allowed: float) -> tuple[F
     triangles by its shape and still need more for its texture.
     """
     for _ in range(MAX_HALVINGS):
-        ends = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-        long = np.flatnonzero(_slide(flat[ends[:, 0]], flat[ends[:, 1]]) > allowed)
+        long = np.flatnonzero(_slides(flat, faces, np.float32(allowed)))
         if not len(long):
             break
-        pairs = np.sort(ends[long], axis=1).astype(np.int64)
+        face, corner = np.divmod(long, 3)
+        pairs = np.stack([faces[face, corner], faces[face, (corner + 1) % 3]], axis=1).astype(np.int64)
+        pairs.sort(axis=1)
         edges, edge_of = np.unique(pairs[:, 0] * len(flat) + pairs[:, 1], return_inverse=True)
-        middles = np.full(len(ends), -1, np.int32)
+        middles = np.full(faces.size, -1, np.int32)
         middles[long] = len(flat) + edge_of.ravel()
         flat = np.concatenate([flat, (flat[edges // len(flat)] + flat[edges % len(flat)]) / 2])
         faces = _subdivide(faces, middles.reshape(-1, 3))
     return flat, faces
 
 
-def _slide(one: Float32, other: Float32) -> Float32:
-    """How far, in pixels, the texture slides along edges between vertices (x px, y px, disparity px)."""
-    across = one[:, :2] - other[:, :2]
-    length = np.sqrt(across[:, 0] ** 2 + across[:, 1] ** 2)
-    least = np.float32(1e-9)
-    ratio = np.log(np.maximum(one[:, 2], least) / np.maximum(other[:, 2], least))
-    return np.asarray(length * np.abs(ratio) / 8, np.float32)
+@numba.njit(cache=True, nogil=True)
+def _slides(flat, faces, allowed):  # type: ignore[no-untyped-def]
+    """(M, 3): whether the texture slides by more than `allowed` pixels along the edges ab, bc, ca between vertices
+    (x px, y px, disparity px)."""
+    least, eighth = np.float32(1e-9), np.float32(0.125)
+    slides = np.empty(faces.shape, np.bool_)
+    for face in range(len(faces)):
+        for corner in range(3):
+            one, other = flat[faces[face, corner]], flat[faces[face, (corner + 1) % 3]]
+            length = np.sqrt((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2)
+            ratio = np.log(max(one[2], least) / max(other[2], least))
+            slides[face, corner] = length * abs(ratio) * eighth > allowed
+    return slides
 
 
 def _subdivide(faces: Int32, middles: Int32) -> Int32:
