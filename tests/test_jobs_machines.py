@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import trimesh
 from fastapi.testclient import TestClient
 
+import waiting
 from diorama import Scene
 from diorama.server import create_app
 from diorama.server.context import Context
@@ -66,12 +66,9 @@ def root(client: TestClient) -> Path:
 
 
 def finished(client: TestClient, address: str, seconds: float = 120) -> dict[str, Any]:
-    deadline = time.monotonic() + seconds
-    while (found := client.get(address).json())["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
+    found = waiting.finished(client, address, seconds)
     assert found["error"] is None, found["error"]
-    return dict(found)
+    return found
 
 
 def fetched(client: TestClient, address: str, path: Path) -> httpx.Response:

@@ -18,6 +18,7 @@ from diorama.jobs.owners import Owner
 from diorama.jobs.processes import Worker
 from diorama.jobs.runner import Runner, Slot
 from diorama.jobs.store import Claim, Store, claim_of
+from waiting import waited
 from workplace import QUICK, SLOW, Workplace, at_stage, slow_photo
 
 SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -158,10 +159,7 @@ def test_a_job_deleted_by_another_server_stops_too(busy: Busy) -> None:
     place.store.delete(job_id)
     runner.beat()
     assert dead(pid)
-    deadline = time.monotonic() + 5
-    while place.data.job(job_id).path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    waited(lambda: not place.data.job(job_id).path.exists(), seconds=5)
 
 
 @pytest.mark.slow
@@ -291,10 +289,7 @@ def test_cancelling_what_is_not_worked_on_does_nothing(place: Workplace) -> None
 @pytest.mark.slow
 def test_a_worker_that_died_idle_is_replaced(busy: Busy) -> None:
     place, runner = busy
-    deadline = time.monotonic() + 30
-    while not (pids := runner.worker_pids()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    pids = waited(runner.worker_pids, seconds=30)
     os.kill(pids[0], SIGKILL)
     assert dead(pids[0])
     time.sleep(0.2)  # until the executor has noticed

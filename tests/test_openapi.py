@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import jsonschema
 import pytest
 from fastapi.testclient import TestClient
 
+import waiting
 from diorama.server import create_app
 from diorama.server.openapi import EXAMPLES
 from workplace import QUICK, quick_photo
@@ -149,11 +149,8 @@ def test_the_examples_are_what_the_server_answers(client: TestClient, document: 
     """The same fields, of the same kinds, in what costs little to ask for."""
     query = {"name": "cup.png", "settings": json.dumps(QUICK)}
     job = client.post(JOBS, params=query, content=quick_photo(), headers={"Content-Type": "image/png"}).json()
-    deadline = time.monotonic() + 60
-    while client.get(f"{JOBS}/{job['id']}").json()["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
     one = f"{JOBS}/{job['id']}"
+    waiting.finished(client, one)
     stroke = document["paths"][f"{JOBS}/{{job_id}}/corrections"]["post"]["requestBody"]["content"]["application/json"]
     live = {
         "JobOut": client.get(one).json(),

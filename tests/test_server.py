@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 import bad_inputs
+import waiting
 from bad_inputs import BadInput
 from diorama import photo
 from diorama.server import create_app
@@ -52,11 +52,7 @@ def upload(client: TestClient, data: bytes | None = None, name: str = "photo.png
 
 
 def finished(client: TestClient, job_id: str, seconds: float = 60) -> dict[str, Any]:
-    deadline = time.monotonic() + seconds
-    while (job := client.get(f"{JOBS}/{job_id}").json())["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline, job
-        time.sleep(0.02)
-    return dict(job)
+    return waiting.finished(client, f"{JOBS}/{job_id}", seconds)
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from diorama.server.context import web_settings
 from diorama.server.fetching import Fetcher
 from diorama.server.routes import list_models
 from diorama.settings import Settings
+from waiting import waited
 
 # ---- headers ---------------------------------------------------------------------------------------------------
 
@@ -133,11 +134,9 @@ def _app_models(tmp_path: Path, fetcher: Fetcher) -> dict[str, Any]:
 
 
 def _until_done(fetcher: Fetcher, name: str) -> fetching.Download:
-    deadline = time.monotonic() + 10
-    while (download := fetcher.download(name)) is None or download.running:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return download
+    found = waited(lambda: fetcher.download(name), lambda seen: seen is not None and not seen.running, seconds=10)
+    assert found is not None
+    return found
 
 
 @pytest.mark.usefixtures("online")

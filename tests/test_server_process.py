@@ -18,6 +18,7 @@ import pytest
 
 import bad_inputs
 from diorama.errors import ServerError
+from waiting import SHORT_PAUSE, finished, waited
 from workplace import QUICK, SLOW, Workplace, quick_photo, slow_photo
 
 pytestmark = pytest.mark.slow
@@ -52,13 +53,10 @@ class Server:
 
     def wait(self, job_id: str, *, stage: str | None = None, seconds: float = 120) -> dict[str, Any]:
         """The job in the middle of `stage`, or finished."""
-        deadline = time.monotonic() + seconds
-        while True:
-            job = self.job(job_id)
-            assert time.monotonic() < deadline, job
-            if (stage is not None and job["stage"] == stage) or job["state"] not in ("queued", "running"):
-                return job
-            time.sleep(0.01)
+        if stage is None:
+            return finished(self.http, f"{JOBS}/{job_id}", seconds)
+        there = lambda job: job["stage"] == stage or job["state"] not in ("queued", "running")  # noqa: E731
+        return waited(lambda: self.job(job_id), there, seconds, longest=SHORT_PAUSE)
 
     def upload(self, data: bytes, settings: dict[str, Any], name: str = "photo.jpg") -> httpx.Response:
         query = {"name": name, "settings": json.dumps(settings)}
@@ -111,18 +109,14 @@ def test_a_server_killed_in_the_middle_of_a_stage_goes_on_after_it(server: Serve
     done = [stage["name"] for stage in job["stages"] if stage["state"] == "done"]
     assert done == ["photo", "depth", "points"]
     place = Workplace(data)
-    deadline = time.monotonic() + 5
     # A stage is saved while the next one is made: one that is killed before has to be made again.
-    while not any(name.startswith("points-") for name in place.stage_files(job_id)):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    waited(
+        lambda: any(name.startswith("points-") for name in place.stage_files(job_id)), seconds=5, longest=SHORT_PAUSE
+    )
     before = place.stage_files(job_id)
     workers = server.workers()
     server.end(SIGKILL)
-    deadline = time.monotonic() + 5
-    while any(_alive(pid) for pid in workers):  # a killed server leaves no workers behind
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    waited(lambda: not any(_alive(pid) for pid in workers), seconds=5)  # a killed server leaves no workers behind
     assert place.store.get(job_id).state == "running"
 
     again = Server(data)
@@ -202,10 +196,7 @@ def test_uploads_without_a_length_are_counted(server: Server, data: Path) -> Non
     # Gone in the middle: nothing stays.
     with socket.create_connection((address.host, address.port or 80), timeout=30) as raw:
         raw.sendall(head.encode() + block)
-    deadline = time.monotonic() + 10
-    while list((data / "incoming").iterdir()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    waited(lambda: not list((data / "incoming").iterdir()), seconds=10)
     assert server.http.get(JOBS).json() == {"jobs": []}
     assert server.peak_memory() < 500 << 20
 
@@ -239,10 +230,7 @@ def test_several_processes_serve_one_address_and_are_replaced_when_they_die(data
         server.http.close()  # a connection to it would be none now
         server.http = httpx.Client(base_url=server.http.base_url, timeout=60)
         assert server.wait(job_id)["state"] == "waiting"
-        deadline = time.monotonic() + 30
-        while len(_serving(server)) < 2 or set(_serving(server)) == set(pids):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        waited(lambda: _serving(server), lambda now: len(now) >= 2 and set(now) != set(pids), seconds=30)
         assert server.http.get("/healthz").status_code == 200
         left = _serving(server)
         assert server.end() < 8

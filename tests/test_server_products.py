@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+import waiting
 from diorama import export
 from diorama.jobs import products as rows
 from diorama.jobs.products import Products, Row
@@ -44,11 +45,7 @@ def ask(client: TestClient, job: dict[str, Any], product: str, **options: Any) -
 
 
 def made(client: TestClient, job: dict[str, Any], product_id: str, seconds: float = 60) -> dict[str, Any]:
-    deadline = time.monotonic() + seconds
-    while (found := client.get(f"{JOBS}/{job['id']}/products/{product_id}").json())["state"] in ("queued", "running"):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
-    return dict(found)
+    return waiting.finished(client, f"{JOBS}/{job['id']}/products/{product_id}", seconds)
 
 
 def test_what_can_be_made_is_listed_with_its_options(client: TestClient, job: dict[str, Any]) -> None:

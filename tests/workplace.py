@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import bad_inputs
 from diorama.jobs.files import DataFolder, new_id
 from diorama.jobs.store import Job, Store
 from diorama.settings import Settings
+from waiting import SHORT_PAUSE, waited
 
 QUICK: dict[str, Any] = {"processing_size": 128, "triangles": 1000}
 SLOW: dict[str, Any] = {"processing_size": 1536, "triangles": 2_000_000}
@@ -67,11 +67,7 @@ class Workplace:
 
     def wait(self, job_id: str, until: Callable[[Job], bool], seconds: float = 90) -> Job:
         """The job, once `until` is true of it."""
-        deadline = time.monotonic() + seconds
-        while not until(job := self.store.get(job_id)):
-            assert time.monotonic() < deadline, f"still {job.state}: {job.progress}"
-            time.sleep(0.01)
-        return job
+        return waited(lambda: self.store.get(job_id), until, seconds, longest=SHORT_PAUSE)
 
     def finished(self, job_id: str) -> Job:
         """The job, once its step is made or has failed."""
