@@ -14,10 +14,11 @@ Inverse depth is known up to scale and shift, so all measures are blind to them:
 * nrmse: root mean square error after the best scale and shift (least squares), as a share of the range;
 * edges: F-score of depth discontinuities within 2 px (see `edge_score`).
 
-The range is that from the 2nd to the 98th percentile of the disparity. ms and MB: a picture's median time, and the
-largest memory of the process that did nothing else. Raw is the network's answer, scaled up (the bundled one's at three
-sizes); refined what `estimate` gives. "one size" is a single run of a network of the bundled one's contract, 384 px
-long. "lower is nearer" needs no photo: what is worse than it has understood nothing. Nothing is downloaded.
+The range is that from the 2nd to the 98th percentile of the disparity. ms, processor ms: a picture's median time by the
+clock, and by the processors, which tells more on a machine that others use. MB: the largest memory of the process,
+which did nothing else. Raw is the network's answer, scaled up (the bundled one's at three sizes); refined what
+`estimate` gives. "384 px, once" is a single run, 384 px long, of each network that the bundled backend has, or of the
+file. "lower is nearer" needs no photo: what is worse than it has understood nothing. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -157,9 +158,9 @@ def _lower_is_nearer(rgb: npt.NDArray[np.uint8]) -> Float32:
 ONE_SIZE = 384
 
 
-def _one_size(file: Path) -> Callable[[npt.NDArray[np.uint8]], Float32]:
+def _one_size(files: tuple[Path, ...]) -> Callable[[npt.NDArray[np.uint8]], Float32]:
     def run(rgb: npt.NDArray[np.uint8]) -> Float32:
-        answer = bundled.answer(rgb, ONE_SIZE, file)
+        answer = bundled.predict(rgb, bundled.Networks(*files), (ONE_SIZE,), ONE_SIZE)
         return np.asarray(cv2.resize(answer, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
     return run
@@ -184,7 +185,7 @@ def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint
         return _lower_is_nearer
     network = network_of(backend)
     if step == "one size":
-        return _one_size(network.files()[0] if network.files else Path())
+        return _one_size(network.files() if network.files else ())
     if step == "raw":
         return lambda rgb: refine.upsample(
             refine.normalise(network.predict(rgb, None).inverse), rgb.shape[1], rgb.shape[0]
@@ -200,19 +201,21 @@ def method(backend: str, step: str, tiles: int) -> Callable[[npt.NDArray[np.uint
 
 
 def measure(backend: str, step: str, tiles: int, folder: Path | None, results: Any) -> None:
-    """One row, in a process of its own; puts (scores..., ms, MB)."""
+    """One row, in a process of its own; puts (scores..., ms, processor ms, MB)."""
     run = method(backend, step, tiles)
-    scores, seconds = [], []
+    scores, seconds, used = [], [], []
     for rgb, disparity in motorcycle() if folder is None else stereo_pairs(folder):
-        begin = time.perf_counter()
+        if not seconds:
+            run(rgb)  # loads the network
+        begin, before = time.perf_counter(), time.process_time()
         estimate = run(rgb)
         seconds.append(time.perf_counter() - begin)
+        used.append(time.process_time() - before)
         if estimate.shape != disparity.shape:  # over the processing size
             estimate = cv2.resize(estimate, disparity.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
         scores.append(score(estimate, disparity))
-    # The first picture also loads the network.
-    milliseconds = 1000 * statistics.median(seconds[1:] or seconds)
-    results.put((*np.mean(scores, axis=0).tolist(), milliseconds, _peak_megabytes()))
+    milliseconds = [1000 * statistics.median(one) for one in (seconds, used)]
+    results.put((*np.mean(scores, axis=0).tolist(), *milliseconds, _peak_megabytes()))
 
 
 def _peak_megabytes() -> float:
@@ -236,7 +239,7 @@ def rows(names: list[str], files: list[str]) -> Iterator[tuple[str, str]]:
 
 STEP_NAMES = {
     "": "",
-    "one size": "one size",
+    "one size": "384 px, once",
     "raw": "raw",
     "flipped": "+ mirrored",
     "sharpened": "+ sharp edges",
@@ -264,7 +267,7 @@ def main() -> int:
     if missing := sorted(named - set(here)):
         sys.exit(f"Not here: {', '.join(missing)}. Fetch weights with: diorama models pull NAME.")
     print(f"{folder or 'Motorcycle'}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    print("| backend | wrong order | Pearson | nrmse | edges | ms | MB |\n|---|" + "---:|" * 6)
+    print("| backend | wrong order | Pearson | nrmse | edges | ms | processor ms | MB |\n|---|" + "---:|" * 7)
     context = multiprocessing.get_context("spawn")
     for backend, step in rows(wanted, arguments.networks):
         results = context.SimpleQueue()
@@ -273,10 +276,10 @@ def main() -> int:
         process.join()
         if process.exitcode:
             return 1
-        wrong, pearson, nrmse, edges, milliseconds, megabytes = results.get()
+        wrong, pearson, nrmse, edges, milliseconds, used, megabytes = results.get()
         name = f"{Path(backend).stem if backend in arguments.networks else backend} {STEP_NAMES[step]}".strip()
         cells = (name, f"{wrong:.1%}", f"{pearson:.3f}", f"{nrmse:.3f}", f"{edges:.3f}")
-        print(f"| {' | '.join(cells)} | {milliseconds:.0f} | {megabytes:.0f} |", flush=True)
+        print(f"| {' | '.join(cells)} | {milliseconds:.0f} | {used:.0f} | {megabytes:.0f} |", flush=True)
     return 0
 
 

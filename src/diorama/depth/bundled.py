@@ -64,12 +64,16 @@ def shipped() -> Networks:
     return Networks(folder / "depth.onnx", folder / "depth-second.onnx")
 
 
-def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
+def predict(
+    rgb: UInt8, networks: Networks | None = None, sides: tuple[int, ...] = SIDES, second_side: int = SECOND_SIDE
+) -> Float32:
     """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; about 960 px long, or less.
 
     Args:
         rgb: the picture.
         networks: other files than the package's, which training and benchmarks compare.
+        sides: long sides for our network, from the smallest to that of the answer.
+        second_side: the long side for the second one.
 
     Raises:
         ModelError: a network can't be loaded or fails.
@@ -77,17 +81,17 @@ def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     import cv2
 
     used = networks or shipped()
-    most = max(SIDES[0], MOST_ENLARGED * max(rgb.shape[:2]))
-    sides = sorted({min(side, most) for side in SIDES})
-    asked = [(used.own, side) for side in sides]
+    most = max(sides[0], MOST_ENLARGED * max(rgb.shape[:2]))
+    asked = [(used.own, side) for side in sorted({min(side, most) for side in sides})]
+    own = len(asked)
     if used.second is not None:
-        asked.insert(0, (used.second, min(SECOND_SIDE, most)))  # the longest first
+        asked.insert(0, (used.second, min(second_side, most)))  # the longest first
     # Two at a time: their small layers don't keep two cores busy. Each in a copy of the context, which knows who
     # wants to hear what runs networks.
     with ThreadPoolExecutor(TOGETHER) as pool:
         begun = [pool.submit(copy_context().run, answer, rgb, side, network) for network, side in asked]
         found = [standardised(one.result()) for one in begun]
-    answers = found[-len(sides) :]
+    answers = found[-own:]
     finest = answers[-1]
     size = (finest.shape[1], finest.shape[0])
     mean = np.mean([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in answers], axis=0)
