@@ -85,6 +85,16 @@ def luma(rgb: UInt8) -> Float32:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32), np.float32)
 
 
+def darkest(rgb: UInt8) -> UInt8:
+    """(H, W), each pixel's least channel. (`min` over an axis of three takes ten times as long.)"""
+    return np.asarray(np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]))
+
+
+def brightest(rgb: UInt8) -> UInt8:
+    """(H, W), each pixel's largest channel."""
+    return np.asarray(np.maximum(np.maximum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]))
+
+
 def noise(rgb: UInt8, where: Bool | None = None) -> float:
     """Standard deviation of white noise in 8-bit steps, over the three channels.
 
@@ -97,7 +107,7 @@ def noise(rgb: UInt8, where: Bool | None = None) -> float:
     if min(height, width) < 2 * _PATCH:
         return 0.0
     allowed = np.ones((height, width), bool) if where is None else where
-    unclipped = allowed & (rgb.min(axis=2) >= _CLIPPED) & (rgb.max(axis=2) <= 255 - _CLIPPED)
+    unclipped = allowed & (darkest(rgb) >= _CLIPPED) & (brightest(rgb) <= 255 - _CLIPPED)
     rows, columns = _whole_patches(unclipped)
     if len(rows) < _FEW:
         rows, columns = _whole_patches(allowed)
@@ -225,7 +235,8 @@ def _light_pixels(rgb: UInt8, where: Bool | None) -> tuple[UInt8, Bool]:
     """The picture at `_LIGHT_SIDE`, and where it is neither clipped nor dark, nor left out."""
     import cv2
 
-    usable = (rgb.max(axis=2) <= 250) & (rgb.max(axis=2) >= 16)
+    most = brightest(rgb)
+    usable = (most <= 250) & (most >= 16)
     if where is not None:
         usable &= where
     scale = _LIGHT_SIDE / max(rgb.shape[:2])

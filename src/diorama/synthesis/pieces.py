@@ -178,9 +178,15 @@ class Pieces:
 
 
 def _same_place(places: Float64) -> Int64:
-    """The same number for rows that are equal once rounded."""
-    rounded = np.ascontiguousarray(np.rint(places).astype(np.int64))
-    keys = rounded.view([("", np.int64)] * rounded.shape[1]).ravel()
+    """The same number for rows that are equal once rounded, in the order of the rows."""
+    rounded = np.rint(places).astype(np.int64).reshape(len(places), -1)
+    if not len(rounded):
+        return np.zeros(0, np.int64)
+    rounded -= rounded.min(axis=0)
+    keys = rounded[:, 0]
+    for column in rounded.T[1:]:
+        # One number for each row is sorted much faster than rows are; numbered anew, it always has room for one more.
+        keys = np.unique(keys, return_inverse=True)[1] * (int(column.max()) + 1) + column
     return np.asarray(np.unique(keys, return_inverse=True)[1], np.int64)
 
 

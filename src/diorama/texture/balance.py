@@ -26,7 +26,7 @@ def balance(rgb: UInt8, light: tuple[float, float, float], amount: float) -> UIn
     linear = measures.to_linear(np.arange(256))
     curves = measures.to_srgb(np.minimum(linear[:, None] * gains, 1)) * 255
     turned = np.stack([curves[:, c].astype(np.float32)[rgb[..., c]] for c in range(3)], axis=-1)
-    white = np.clip((rgb.min(axis=2).astype(np.float32) - WHITE[0]) / (WHITE[1] - WHITE[0]), 0, 1)[..., None]
+    white = np.clip((measures.darkest(rgb).astype(np.float32) - WHITE[0]) / (WHITE[1] - WHITE[0]), 0, 1)[..., None]
     return np.asarray(np.clip(np.rint(turned + white * (rgb - turned)), 0, 255), np.uint8)
 
 
