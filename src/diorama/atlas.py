@@ -6,6 +6,8 @@ grid's, deeper ones, which are seen through narrow gaps, half and a quarter of i
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from diorama.layers import LayeredDepth
@@ -45,12 +47,15 @@ class Atlas:
         (_, _), corners, last = BLOCKS[block]
         size = max(1, round(width * visible)), max(1, round(height * visible))
         left, top = (0, size[1]) if below else (size[0], 0)
-        pictures = [_visible_panel(panels[0], repainted, photo, depth, size)]
+        with ThreadPoolExecutor(1) as other:  # OpenCV leaves Python to others
+            backdrop = other.submit(lambda: _resized(_backdrop_panel(panels[0], depth), hidden))
+            shown = other.submit(_visible_panel, panels[0], repainted, photo, depth, size)
+            behind = zip(depth.surfaces[1:], panels[1:], SCALES, strict=False)
+            pictures = [_resized(_padded_out(panel, one.there), scale * hidden) for one, panel, scale in behind]
+            pictures = [shown.result(), *pictures, backdrop.result()]
         origins = [(0, 0)]
-        for surface, panel, scale, (x, y) in zip(depth.surfaces[1:], panels[1:], SCALES, corners, strict=False):
-            pictures.append(_resized(_padded_out(panel, surface.there), scale * hidden))
+        for _, (x, y) in zip(panels[1:], corners, strict=False):
             origins.append((left + round(x * width * hidden), top + round(y * height * hidden)))
-        pictures.append(_resized(_backdrop_panel(panels[0], depth), hidden))
         origins.append(
             (left, top)
             if len(panels) == 1

@@ -10,8 +10,10 @@ layers    Layered       visible and imagined surfaces
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from diorama.advice import SceneAdvice
 from diorama.errors import ModelError
@@ -29,6 +31,9 @@ from diorama.types import (
     Segments,
     UInt8,
 )
+
+if TYPE_CHECKING:
+    from diorama.layered import Imagined
 
 
 def silhouettes(points: PointCloud, cuts: Cuts, depth: DepthMap, settings: Settings) -> tuple[PointCloud, Cuts]:
@@ -55,46 +60,69 @@ def segments(
     return segments, backend, reason, ()
 
 
-def layers(
+@dataclass(frozen=True)
+class Hidden:
+    """What the photo hides, imagined: the layers before they are split into segments."""
+
+    imagined: Imagined
+    backend: str
+    reason: str
+    warnings: tuple[str, ...]
+
+    def layers(self, segments: Segments, said: tuple[str, ...]) -> tuple[Layered, str, str, tuple[str, ...]]:
+        return self.imagined.split(segments), self.backend, self.reason, said + self.warnings
+
+
+def hidden(
     points: PointCloud,
     cuts: Cuts,
     photo: Photo,
     depth: DepthMap,
-    segments: Segments,
-    said: tuple[str, ...],
     settings: Settings,
     fetch: bool,
     progress: Progress,
     stage: StageName = "layers",
     behind: str = "",
-) -> tuple[Layered, str, str, tuple[str, ...]]:
+) -> Hidden:
+    """The longest part of the stage `layers`; all but inpainters that take words (`behind`) need no segments for it."""
     from diorama import inpaint
-    from diorama.layered import build
+    from diorama.layered import imagine
     from diorama.rims import ESTIMATED, GIVEN
 
     def of_download(_stage: str, share: float, sentence: str) -> None:
         progress(stage, 0.1 * share, sentence)
 
     name, reason = inpaint.choose(settings.inpaint, fetch=fetch, progress=of_download)
-    left = 0.8
+    left, lock = 0.8, Lock()  # fills may run side by side
+    said: tuple[str, ...] = ()
 
     def fill(rgb: UInt8, hole: Bool, known: Bool, disparity: Float32, visible: Float32) -> UInt8:
         nonlocal left, name, said
-        progress(stage, 1 - left, f"Imagining what is hidden with {name}")
-        left *= 0.8  # how many layers there are shows when they are found
+        with lock:
+            tried = name
+            progress(stage, 1 - left, f"Imagining what is hidden with {name}")
+            left *= 0.8  # how many layers there are shows when they are found
         prompt = "" if disparity is visible else behind  # beyond the frame, where what is seen goes on, both are one
         paint = partial(inpaint.fill, rgb, hole, known, disparity=disparity, visible=visible, prompt=prompt)
         try:
-            return paint(model=name)
+            return paint(model=tried)
         except ModelError as error:
-            if settings.inpaint != "auto" or name == "bundled":
+            if settings.inpaint != "auto" or tried == "bundled":
                 raise
-            said += (f"{error.message} The bundled inpainter was used instead.",)
-            name = "bundled"
-            return paint(model=name)
+            with lock:
+                said += (f"{error.message} The bundled inpainter was used instead.",) if name == tried else ()
+                name = "bundled"
+            return paint(model="bundled")
 
-    layered, warnings = build(points, cuts, photo, segments, settings, fill, ESTIMATED if depth.estimated else GIVEN)
-    return layered, name, reason, said + warnings
+    imagined = imagine(points, cuts, photo, settings, fill, ESTIMATED if depth.estimated else GIVEN)
+    return Hidden(imagined, name, reason, said + imagined.warnings)
+
+
+def takes_words(settings: Settings) -> bool:
+    """Whether the inpainter has to know what is hidden before it begins."""
+    from diorama import inpaint
+
+    return settings.inpaint != "auto" and inpaint.takes_words(settings.inpaint)
 
 
 def advice(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,16 +54,21 @@ def build(
     fill: Fill,
     doubt: Doubt = GIVEN,
 ) -> tuple[Layered, tuple[str, ...]]:
+    """`imagine` and `Imagined.split` in one: the layered scene and warnings."""
+    imagined = imagine(points, cuts, photo, settings, fill, doubt)
+    return imagined.split(segments), imagined.warnings
+
+
+def imagine(
+    points: PointCloud, cuts: Cuts, photo: Photo, settings: Settings, fill: Fill, doubt: Doubt = GIVEN
+) -> Imagined:
     """Imagine what the allowed travel can show, and build everything as meshes.
 
     Args:
-        points, cuts, segments: at processing size.
+        points, cuts: at processing size.
         photo: at texture size.
         fill: the inpainter.
         doubt: how far depth edges may be off the photo's.
-
-    Returns:
-        The layered scene and warnings.
     """
     cuts = without_unseen(cuts, points.rgb, points.inverse_depth, near_inverse_depth(points), points.opaque)
     with ThreadPoolExecutor(1) as other:
@@ -74,29 +80,52 @@ def build(
     depth = bridged(depth, grid_rgb, doubt.steepest)
     visible = depth.surfaces[0]
     beyond = depth.needed & ~depth.inside
+    # The foreground's rims may still hold colours of the background.
+    seen = depth.needed & ~depth.unsure
+
+    def panel(surface: Surface) -> UInt8:
+        guide = np.where(surface.there, surface.disparity, visible.disparity)
+        return fill(first, surface.there, seen, guide, visible.disparity)
+
     with ThreadPoolExecutor(1) as other:
         # Shapes and colours don't need each other, and both leave Python to others most of the time.
         shapes = other.submit(_shapes, depth, scale, settings, doubt)
         first = _continued(grid_rgb, points.opaque, depth, fill)
-        panels = [first]
-        # The foreground's rims may still hold colours of the background.
-        seen = depth.needed & ~depth.unsure
-        for surface in depth.surfaces[1:]:
-            guide = np.where(surface.there, surface.disparity, visible.disparity)
-            panels.append(fill(first, surface.there, seen, guide, visible.disparity))
+        # The nearest hidden surface has about as much to fill as all those behind it.
+        deeper = [other.submit(copy_context().run, panel, surface) for surface in depth.surfaces[2:]]
+        panels = [first, *map(panel, depth.surfaces[1:2]), *(one.result() for one in deeper)]
         meshes, rim, warnings = shapes.result()
     repainted = np.pad(_differ(clean_rgb, points.rgb), margin) | depth.inside & _differ(first, grid_rgb)
     atlas = Atlas(depth, photo, panels, repainted, settings.texture_size)
-    names = _Names(segments, depth)
-    pieces: list[Mesh] = []
-    for number, (surface, mesh) in enumerate(zip(depth.surfaces, meshes, strict=True)):
-        pieces += names.split(mesh, surface, atlas.place(mesh.uv, number), hidden=number > 0)
-    if rim is not None:
-        pieces += names.split(rim.mesh, rim.surface, atlas.place(rim.uv, 0), hidden=True, ribbon=True)
-    if points.opaque is None:
-        pieces.append(_backdrop(depth, scale, atlas))
-    imagined = sum(int(np.count_nonzero(s.there)) for s in depth.surfaces[1:]) + int(np.count_nonzero(beyond))
-    return Layered(atlas.rgb, tuple(pieces), imagined / points.z.size), warnings
+    backdrop = _backdrop(depth, scale, atlas) if points.opaque is None else None
+    area = sum(int(np.count_nonzero(s.there)) for s in depth.surfaces[1:]) + int(np.count_nonzero(beyond))
+    return Imagined(depth, atlas, meshes, rim, backdrop, area / points.z.size, warnings)
+
+
+@dataclass(frozen=True)
+class Imagined:
+    """The layered scene while nobody knows yet what is in the photo."""
+
+    depth: LayeredDepth
+    atlas: Atlas
+    meshes: list[Mesh]  # of each surface
+    rim: _Rim | None
+    backdrop: Mesh | None
+    area: float  # that was imagined, as a share of the photo's
+    warnings: tuple[str, ...]
+
+    def split(self, segments: Segments) -> Layered:
+        """The scene, its meshes split into the segments (at processing size)."""
+        names = _Names(segments, self.depth)
+        pieces: list[Mesh] = []
+        for number, (surface, mesh) in enumerate(zip(self.depth.surfaces, self.meshes, strict=True)):
+            pieces += names.split(mesh, surface, self.atlas.place(mesh.uv, number), hidden=number > 0)
+        if self.rim is not None:
+            uv = self.atlas.place(self.rim.uv, 0)
+            pieces += names.split(self.rim.mesh, self.rim.surface, uv, hidden=True, ribbon=True)
+        if self.backdrop is not None:
+            pieces.append(self.backdrop)
+        return Layered(self.atlas.rgb, tuple(pieces), self.area)
 
 
 def _shapes(

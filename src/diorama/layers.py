@@ -140,18 +140,22 @@ def bridged(depth: LayeredDepth, rgb: UInt8, steepest: float) -> LayeredDepth:
     import cv2
 
     mean = cv2.blur(rgb, (3, 3)).reshape(-1, 3)
-    here = np.arange(depth.inside.size, dtype=np.int32).reshape(depth.inside.shape)
+    width = depth.inside.shape[1]
     visible = depth.surfaces[0].disparity
     stretched = [depth.surfaces[0]]
     for surface in depth.surfaces[1:]:
-        colour = mean[np.where(surface.seed >= 0, surface.seed, here)].astype(np.float32)
+        seed = surface.seed.ravel()
         kept = []
         for axis, cut in ((1, surface.cuts.right), (0, surface.cuts.down)):
             # Not where the stretched part would come out in front of what hides it.
             behind = _along(np.maximum, surface.disparity, axis) < _along(np.minimum, visible, axis)
             torn = cut & _along(np.logical_and, surface.there, axis) & behind & _between_whole(~cut, axis)
             torn &= _along(np.minimum, surface.disparity, axis) > steepest * _along(np.maximum, surface.disparity, axis)
-            torn[torn] = np.linalg.norm(np.diff(colour, axis=axis)[torn], axis=1) < ALIKE
+            places = np.flatnonzero(torn)
+            before = places if axis == 0 else places // (width - 1) * width + places % (width - 1)
+            ends = np.stack([before, before + (1 if axis else width)])
+            colour = mean[np.where(seed[ends] >= 0, seed[ends], ends)].astype(np.float32)
+            torn.flat[places] = np.linalg.norm(colour[1] - colour[0], axis=1) < ALIKE
             kept.append(np.ascontiguousarray(cut & ~torn))
         stretched.append(replace(surface, cuts=Cuts(kept[0], kept[1])))
     return replace(depth, surfaces=tuple(stretched))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,13 @@ def note_provider(name: str, warning: str = "") -> None:
     """Tell the observers what runs a network that is no ONNX file (``CPU``, ``CUDA``, ...)."""
     for observer in _observers.get():
         observer.note(name, warning)
+
+
+def note(seen: Observed) -> None:
+    """Tell this thread's observers what was seen in another."""
+    for observer in _observers.get():
+        for provider, warning in zip_longest(seen.providers, seen.warnings, fillvalue=""):
+            observer.note(provider or seen.providers[0], warning)
 
 
 def available_providers() -> list[str]:

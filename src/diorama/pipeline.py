@@ -25,6 +25,7 @@ import numpy as np
 
 from diorama import enhanced, final, networks, original
 from diorama.advice import ReconstructionAdvice, SceneAdvice, keys_of, without
+from diorama.ahead import Ahead
 from diorama.corrections import parse_all
 from diorama.errors import SettingsError
 from diorama.settings import STAGE_NAMES, Settings, StageName
@@ -98,13 +99,16 @@ class _Run:
         self.key = ""
         self.fresh = False  # the last stage was made, not loaded
         self.report: list[StageReport] = []
+        self.stage_name = ""  # of the stage that is being made
         self._saver = ThreadPoolExecutor(1)
+        self._beside = ThreadPoolExecutor(1)
         self._saving: list[Future[None]] = []
 
     def __enter__(self) -> _Run:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._beside.shutdown()
         self._saver.shutdown()
         if error[0] is None:
             self._save()
@@ -132,6 +136,7 @@ class _Run:
             stale: whether a kept record is to be made again after all.
         """
         self.key = _key(self.key, name, salt, self.settings)
+        self.stage_name = name
         self.progress(name, 0.0, STAGE_MESSAGES[name])
         kept = self.checkpoints.load(name, self.key) if self.checkpoints else None
         if self.checkpoints and kept is not None and stale(kept[0]):
@@ -153,6 +158,15 @@ class _Run:
         self.report.append(report)
         self.progress(name, 1.0, STAGE_MESSAGES[name])
         return record
+
+    def ahead(self, name: StageName, make: Callable[[Progress], T]) -> Ahead[T]:
+        """Work of a stage that may begin while earlier ones are made; it tells its progress when they are."""
+
+        def progress(stage: str, share: float, message: str) -> None:
+            if self.stage_name == name:
+                self.progress(stage, share, message)
+
+        return Ahead(lambda: make(progress), self._beside)
 
 
 def make(
@@ -225,13 +239,31 @@ def _make(
         report = tuple(run.report)
         return Scene("original", photo, depth, points, cuts, meshes, settings, report, corrections=strokes)
     points, cuts = enhanced.silhouettes(points, cuts, depth, settings)
+    told = ""
+    hidden = run.ahead(
+        "layers",
+        lambda progress: enhanced.hidden(points, cuts, photo, depth, settings, fetch, progress, "layers", told),
+    )
+
+    def meanwhile(make: Callable[[], T]) -> Callable[[], T]:
+        """Where segments or advice are made anew, so are layers; they can be begun unless they need to know more."""
+
+        def made() -> T:
+            if not enhanced.takes_words(settings):
+                hidden.begin()
+            return make()
+
+        return made
+
     segments = run.stage(
-        "segments", "", lambda: enhanced.segments(points, cuts, photo, depth, settings, fetch, run.progress)
+        "segments",
+        "",
+        meanwhile(lambda: enhanced.segments(points, cuts, photo, depth, settings, fetch, run.progress)),
     )
     advice = run.stage(
         "advice",
         enhanced.advisor_identity(settings),
-        lambda: enhanced.advice(photo, depth, points, segments, settings),
+        meanwhile(lambda: enhanced.advice(photo, depth, points, segments, settings)),
         stale=_asks_again(settings, until == "enhanced"),
     )
     followed = without(advice, keys_of(settings.declined))
@@ -242,9 +274,7 @@ def _make(
     layered = run.stage(
         "layers",
         enhanced.layers_identity(chosen, said, settings) + _digest(followed),
-        lambda: enhanced.layers(
-            points, cuts, photo, depth, segments, unfit + said, settings, fetch, run.progress, "layers", told
-        ),
+        lambda: hidden().layers(segments, unfit + said),
     )
     layered = layered.named(segments)  # kept ones may have been made under other names
     scene = Scene(
@@ -276,10 +306,8 @@ def _final(run: _Run, scene: Scene, advice: SceneAdvice, fetch: bool) -> Scene:
         points = clean(points, changed)
         cuts = by_hand(find_cuts(points, changed), scene.depth)
         told = advice.behind(scene.segments)
-        made, *_ = enhanced.layers(
-            points, cuts, scene.photo, scene.depth, scene.segments, (), changed, fetch, run.progress, "rebuild", told
-        )
-        return Rebuilt(points, cuts, made)
+        made = enhanced.hidden(points, cuts, scene.photo, scene.depth, changed, fetch, run.progress, "rebuild", told)
+        return Rebuilt(points, cuts, made.imagined.split(scene.segments))
 
     plan = run.stage(
         "plan",
