@@ -33,6 +33,7 @@ FOUNDATION = [
     "products",
     "download",
     "weights",
+    "memory",
     "networks",
     "smoothing",
     "cuts",
