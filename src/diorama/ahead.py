@@ -19,6 +19,10 @@ class Ahead(Generic[T]):
         self._pool = pool
         self._begun: Future[tuple[T, networks.Observed]] | None = None
 
+    @property
+    def is_begun(self) -> bool:
+        return self._begun is not None
+
     def begin(self) -> None:
         if self._begun is None:
             self._begun = self._pool.submit(self._observed)

@@ -194,8 +194,8 @@ def make(
         edits: changes to the segments, carried out in order; or such lists by the key of the segmentation they are for.
         corrections: strokes that correct the depth, in order; as records or as in a corrections file.
         read: what makes a Photo of `source`; `photo.read`, in this process, where None.
-        placed: called, where "original" is the last step, with the scene as it is before it has a surface: photo, depth
-            and points, once these are made (not where they are kept).
+        placed: called with the scene as it is before it has the surface of the last step, where that isn't kept: for
+            "original" once photo, depth and points are made, for "enhanced" once the segments are known.
 
     Raises:
         InputError: the photo, a depth file, a setting or a correction can't be used.
@@ -271,6 +271,9 @@ def _make(
     chosen = tuple(edits.get(run.key, ()) if isinstance(edits, Mapping) else edits)
     segments, said = enhanced.edited(advised, chosen, points)
     told = followed.behind(segments)
+    if placed is not None and until == "enhanced" and hidden.is_begun:
+        known = photo, depth, points, cuts, (), settings, (), segments
+        placed(Scene("enhanced", *known, corrections=strokes, advice=advice))
     layered = run.stage(
         "layers",
         enhanced.layers_identity(chosen, said, settings) + _digest(followed),

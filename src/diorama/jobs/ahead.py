@@ -1,4 +1,4 @@
-"""Files of step "original" that are written beside its last stage: those that show no surface."""
+"""Files that are written beside a step's last stage: those that don't show the surface that it makes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Ahead:
     """A folder beside the results where files are begun; what isn't taken from it until the block's end is removed.
 
-    The mesh keeps one core busy; compressing and writing depth and points keeps the other one.
+    The last stage keeps one core busy; compressing and writing what is there already keeps the other one.
     """
 
     def __init__(self, results: Path) -> None:
@@ -33,13 +33,13 @@ class Ahead:
         self._pool.shutdown(cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def begin(self, scene: Scene) -> None:
-        """Start to write what doesn't need the surface, which `scene` lacks."""
+    def begin(self, scene: Scene, before: Scene | None = None) -> None:
+        """Start to write what doesn't need the surface, which `scene` lacks; or shows the step `before`, if given."""
         with atomic.refusals(self._folder):
             self._folder.mkdir(parents=True)
         for output in outputs.OUTPUTS[scene.step]:
-            if not output.surface:
-                self._begun[output.name] = self._pool.submit(outputs.write, output, scene, self._folder)
+            if not output.surface and (before is not None or not output.before):
+                self._begun[output.name] = self._pool.submit(outputs.write, output, scene, self._folder, before)
 
     def take(self, name: str, path: Path) -> bool:
         """Put a file of that name at `path`; False where it wasn't begun, or waits behind others.

@@ -62,7 +62,7 @@ class Output:
     write: Callable[[Scene, Path], None] | None = None  # from one scene; None: `both` does it
     before: bool = False  # shows the step before this one
     both: Callable[[Scene, Scene, Path], None] | None = None  # from the step before and this one
-    surface: bool = True  # shows it; else photo, depth and points are enough
+    surface: bool = True  # shows that of this step; else what is known before it is made is enough
 
 
 def make(
@@ -362,16 +362,16 @@ OUTPUTS: dict[Step, tuple[Output, ...]] = {
         _BUNDLE,
     ),
     "enhanced": (
-        Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True),
+        Output("before.jpg", "Original 3D, camera moved", "image/jpeg", False, _moved_view, before=True, surface=False),
         Output("after.jpg", "Enhanced 3D, camera moved", "image/jpeg", False, _moved_view),
         Output("imagined.jpg", "What was imagined", "image/jpeg", False, _imagined_view),
-        Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines),
+        Output("outlines.json", "Outlines of the segments", "application/json", False, _outlines, surface=False),
         _THUMBNAIL,
         _LOW,
         *map(_exported, ("scene.glb", "mesh.ply")),
         _BUNDLE,
-        Output("segments.json", "Segments (COCO)", "application/json", True, _coco),
-        Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated),
+        Output("segments.json", "Segments (COCO)", "application/json", True, _coco, surface=False),
+        Output("annotated.jpg", "Photo with its segments", "image/jpeg", True, _annotated, surface=False),
     ),
     "final": (
         Output("before.jpg", "Enhanced 3D, camera moved", "image/jpeg", False, _moved_view, before=True),

@@ -100,7 +100,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
             edits=edits_of(task.edits),
             corrections=task.corrections,
             read=processes.read_apart,
-            placed=ahead.begin,
+            placed=lambda early: ahead.begin(early, checkpoints.before(early)),
         )
         target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
         reporter(FILES, 0.0, FILES_MESSAGE)
@@ -240,6 +240,8 @@ class Watched:
         if scene.step == "original":
             return None
         made = self._records
+        if "mesh" not in made:  # is still being saved
+            return None
         (_, meshes), layered = made["mesh"], made.get("layers")
         if scene.step == "enhanced":
             return replace(scene, step="original", meshes=meshes, segments=None, atlas=None, imagined=0.0, advice=None)
