@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
 
+from diorama import records
 from diorama.errors import DioramaError
 from diorama.jobs import outputs, processes, space
 from diorama.jobs.ahead import Ahead
@@ -21,13 +22,17 @@ from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
 from diorama.jobs.store import Claim, Store, error_record
-from diorama.settings import Settings
+from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.bundle import Checkpoints
     from diorama.types import Scene, SegmentEdit, StageReport, Step
 
 log = logging.getLogger(__name__)
+
+_recent: dict[Path, tuple[Any, Any]] = {}
+"""The stages that this process has made or loaded last, by their folders: a job's next step, as a rule here as well,
+need not read them again."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
     folder.pull_upload(task.upload.name)
     settings = Settings.parse(task.settings)
     reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
+    for other in [kept for kept in _recent if kept.parent != folder.stages]:
+        del _recent[other]
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter, folder)
     with Ahead(folder.outputs) as ahead:
         scene = pipeline.make(
@@ -120,6 +127,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
             folder.push(target)
     reporter(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
+    _recent.update(checkpoints.recent)
     made = _result(scene, target, task.step) | {"bytes": folder.size()}
     return made | {"stages": reporter.stages(), "keys": checkpoints.keys, "settings": settings.model_dump(mode="json")}
 
@@ -205,6 +213,7 @@ class Watched:
         self._records: dict[str, Any] = {}  # by stage
         self.pictures = checkpoints.pictures
         self.used: set[Path] = set()
+        self.recent: dict[Path, tuple[Any, StageReport]] = {}
         self.keys: dict[str, str] = {}  # by stage
 
     @property
@@ -215,18 +224,22 @@ class Watched:
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
         folder = self._use(stage, key)
         self._job.pull(folder)
-        kept = self._checkpoints.load(stage, key)
+        recent = _recent.pop(folder, None) if folder.is_dir() else None
+        if recent is not None:
+            self.pictures.note(folder, records.pack(stage, recent[0]).arrays)
+        kept = recent or self._checkpoints.load(stage, key)
         if kept is None:
             self._reporter.begin(stage)
         else:
             self._reporter.reuse(stage, kept[1].seconds)
-            self._keep(stage, kept[0])
+            self._keep(stage, folder, *kept)
             self._job.use(folder)
         return kept
 
     def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
         folder = self._use(stage, key)
-        self._keep(stage, record)
+        self._keep(stage, folder, record, report)
+        _recent.clear()  # what comes after this stage is made anew
         self._checkpoints.save(stage, key, record, report)
         self._job.push(folder)
 
@@ -262,9 +275,10 @@ class Watched:
             outcomes=(),
         )
 
-    def _keep(self, stage: str, record: object) -> None:
-        if stage in ("photo", "depth", "corrections", "points", "mesh", "layers"):
+    def _keep(self, stage: str, folder: Path, record: object, report: StageReport) -> None:
+        if stage in STEP_STAGES["original"] + STEP_STAGES["enhanced"] or stage == "corrections":
             self._records[stage] = record
+            self.recent[folder] = record, report
 
     def _use(self, stage: str, key: str) -> Path:
         self.keys[stage] = key
