@@ -12,7 +12,10 @@ their surface, 52 without this.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numba
 import numpy as np
@@ -90,7 +93,10 @@ def align(points: PointCloud, cuts: Cuts, settings: Settings) -> PointCloud:
         high = np.asarray(cv2.dilate(np.where(solid, inverse, inverse.min()), window))
         near = np.flatnonzero((away < reach - 1) & solid & (high - low > jump))
         moved = inverse.copy()
-        _vote(inverse, rgb, near, trust, (low + high) / 2, step * SAMPLES, step, *_weights(reach), moved)
+        middle, cores = (low + high) / 2, os.cpu_count() or 1
+        vote = partial(_vote, inverse, rgb, trust, middle, step * SAMPLES, step, *_weights(reach), moved)
+        with ThreadPoolExecutor(cores) as pool:
+            list(pool.map(vote, np.array_split(near, cores)))
         inverse = moved
         points = replace(points, z=np.reciprocal(inverse))
         cuts = find_cuts(points, settings)
@@ -181,7 +187,7 @@ def _weights(reach: int) -> tuple[Float32, Float32]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _vote(inverse, rgb, pixels, trust, middle, reach, step, by_colour, by_distance, moved):  # type: ignore[no-untyped-def]
+def _vote(inverse, rgb, trust, middle, reach, step, by_colour, by_distance, moved, pixels):  # type: ignore[no-untyped-def]
     """Pixels whose likes lie on the other side of `middle` take their mean there, in place."""
     height, width = inverse.shape
     for number in range(len(pixels)):
