@@ -282,7 +282,8 @@ def test_progress_moves_through_named_stages_and_outlives_a_reload(
     with Image.open(coffee) as image:
         image.convert("RGB").resize((2400, 1600)).save(large, quality=85)
     with watched(browser, address) as (page, _):
-        page.add_init_script(LOG_STAGES)
+        page.add_init_script(LOG_STAGES)  # of the page after the reload; now for the one before it
+        page.evaluate(f"() => {{{LOG_STAGES}}}")
         upload(page, large)
         page.locator(".making").wait_for()
         accessibility.check(page, "a photo that is worked on")
