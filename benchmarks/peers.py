@@ -5,8 +5,10 @@
     python benchmarks/peers.py --python PYTHON       an environment's Python that has the peers: pip install open3d
                                                      pyvista trimesh pillow. Those that are missing are left out.
 
-**Meshes**: a photo and a file of true distances become a mesh in a file, by `peer_methods.py`. Each method runs in a
-process of its own: seconds (and processor seconds) of the faster of two warm runs, the highest memory of the process.
+**Meshes**: a photo and a file of true distances become a mesh in a file, by `peer_methods.py`. Grids of trimesh and
+PyVista do the work of "Diorama, not reduced", less the cuts at depth edges; "Diorama" is the default, which reduces
+that mesh to a budget of triangles, a step that no peer takes. Each method runs in a process of its own: seconds (and
+processor seconds) of the faster of two warm runs, the highest memory of the process.
 Geometric error: each mesh is drawn from the photo's own camera and from four moved by half a baseline to a whole one,
 and every pixel's surface point is taken back to the photo's camera and compared with the true disparity there, the
 nearest of the 3 x 3 pixels around it; what lies behind all of them is hidden from the photo, so nobody knows. Root mean

@@ -122,68 +122,71 @@ def chosen_provider() -> str:
     return wanted
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """The model's session; loaded once in a process.
+def session(path: Path, at_once: int = 1) -> onnxruntime.InferenceSession:
+    """The model's session; loaded once in a process for each number of networks that run at once.
 
     Raises:
         ModelError: the file is damaged or needs a newer onnxruntime.
         SettingsError: ``DIORAMA_PROVIDER`` can't be used.
     """
-    return _load(path).session
+    return _load(path, at_once).session
 
 
-def run(path: Path, inputs: Mapping[str, npt.NDArray[Any]], *outputs: str, hint: str) -> list[npt.NDArray[Any]]:
+def run(
+    path: Path, inputs: Mapping[str, npt.NDArray[Any]], *outputs: str, hint: str, at_once: int = 1
+) -> list[npt.NDArray[Any]]:
     """The network's answers: the named outputs, or all where none is named.
 
     Args:
         hint: what the user can do when the network fails.
+        at_once: how many networks the caller runs at the same time, so that they share the cores.
 
     Raises:
         ModelError: the network can't be loaded, fails, or has other inputs and outputs than these.
         SettingsError: ``DIORAMA_PROVIDER`` can't be used.
     """
-    loaded = _load(path)
+    loaded = _load(path, at_once)
     try:
         answers = loaded.session.run(list(outputs) or None, dict(inputs))
     except Exception as error:  # onnxruntime's errors have no common base but this
         if loaded.provider == "cpu":
             raise ModelError(f"The network {path.name} failed: {_first_line(error)}.", hint=hint) from error
         _on_cpu[path] = _fell_back(path, loaded.provider, error)
-        return run(path, inputs, *outputs, hint=hint)
+        return run(path, inputs, *outputs, hint=hint, at_once=at_once)
     note_provider(PROVIDERS[loaded.provider][1], loaded.warning)
     return [np.asarray(answer) for answer in answers]
 
 
-def _load(path: Path) -> _Loaded:
+def _load(path: Path, at_once: int) -> _Loaded:
     """On what is to run it; on the CPU where it failed there before."""
     if path in _on_cpu:
-        return _Loaded(_session(path, "cpu"), "cpu", _on_cpu[path])
+        return _Loaded(_session(path, "cpu", at_once), "cpu", _on_cpu[path])
     provider = chosen_provider()
     try:
-        return _Loaded(_session(path, provider), provider)
+        return _Loaded(_session(path, provider, at_once), provider)
     except ModelError as error:
         if provider == "cpu":
             raise
-        on_cpu = _session(path, "cpu")  # a damaged file fails here as well
+        on_cpu = _session(path, "cpu", at_once)  # a damaged file fails here as well
         _on_cpu[path] = _fell_back(path, provider, error.__cause__ or error)
         return _Loaded(on_cpu, "cpu", _on_cpu[path])
 
 
-def _session(path: Path, provider: str) -> onnxruntime.InferenceSession:
+def _session(path: Path, provider: str, at_once: int) -> onnxruntime.InferenceSession:
     try:
         status = path.stat()
         stamp = status.st_mtime_ns, status.st_size
     except OSError:
         stamp = (0, 0)  # opening it says what is wrong
-    return _open(path, provider, stamp)
+    return _open(path, provider, stamp, max(1, threads() // at_once))
 
 
 @lru_cache(maxsize=MAX_SESSIONS)
-def _open(path: Path, provider: str, _stamp: tuple[int, int]) -> onnxruntime.InferenceSession:
+def _open(path: Path, provider: str, _stamp: tuple[int, int], threads: int) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = not memory.is_shared()  # it would keep for this network what others need
     options.enable_mem_pattern = False  # plans are kept for each input size: 270 MB more after six sizes, no faster

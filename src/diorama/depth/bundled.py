@@ -82,21 +82,19 @@ def predict(
 
     used = networks or shipped()
     most = max(sides[0], MOST_ENLARGED * max(rgb.shape[:2]))
-    asked = [(used.own, side) for side in sorted({min(side, most) for side in sides})]
-    own = len(asked)
-    if used.second is not None:
-        asked.insert(0, (used.second, min(second_side, most)))  # the longest first
-    # Two at a time: their small layers don't keep two cores busy. Each in a copy of the context, which knows who
-    # wants to hear what runs networks.
+    own = [(used.own, side) for side in sorted({min(side, most) for side in sides})]
+    second = None if used.second is None else (used.second, min(second_side, most))
+    asked = sorted(own if second is None else [*own, second], key=lambda one: one[1], reverse=True)  # the longest first
+    # Two at a time, each on half of the cores: their small layers don't keep two busy. Each in a copy of the context,
+    # which knows who wants to hear what runs networks.
     with ThreadPoolExecutor(TOGETHER) as pool:
-        begun = [pool.submit(copy_context().run, answer, rgb, side, network) for network, side in asked]
-        found = [standardised(one.result()) for one in begun]
-    answers = found[-own:]
-    finest = answers[-1]
+        begun = {one: pool.submit(copy_context().run, answer, rgb, one[1], one[0]) for one in asked}
+        found = {one: standardised(running.result()) for one, running in begun.items()}
+    finest = found[own[-1]]
     size = (finest.shape[1], finest.shape[0])
-    mean = np.mean([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in answers], axis=0)
-    if used.second is not None:
-        other = cv2.resize(found[0], size, interpolation=cv2.INTER_CUBIC)
+    mean = np.mean([cv2.resize(found[one], size, interpolation=cv2.INTER_CUBIC) for one in own], axis=0)
+    if second is not None:
+        other = cv2.resize(found[second], size, interpolation=cv2.INTER_CUBIC)
         mean = np.float32(1 - SECOND_SHARE) * standardised(mean) + np.float32(SECOND_SHARE) * other
     difference = finest - mean
     detail = difference - cv2.GaussianBlur(difference, (0, 0), DETAIL_SIGMA * max(size))
@@ -123,5 +121,5 @@ def answer(rgb: UInt8, long_side: int, network: Path) -> Float32:
         ModelError: the network can't be loaded or fails.
     """
     width, height = input_size(rgb.shape[1], rgb.shape[0], long_side)
-    found = onnx.run(network, {"image": onnx.tensor(rgb, width, height)}, "inverse_depth")
+    found = onnx.run(network, {"image": onnx.tensor(rgb, width, height)}, "inverse_depth", TOGETHER)
     return onnx.flat(found, network)

@@ -33,15 +33,18 @@ def predict(path: Path, contract: Contract, rgb: UInt8) -> Prediction:
     return understood(flat(answer, path), contract.meaning)
 
 
-def run(path: Path, inputs: dict[str, Float32], output: str) -> Float32:
+def run(path: Path, inputs: dict[str, Float32], output: str, at_once: int = 1) -> Float32:
     """One answer of the network, float32. Inputs are cast to float16 where the network's are.
+
+    Args:
+        at_once: how many networks the caller runs at the same time.
 
     Raises:
         ModelError: the network can't be loaded, fails, or has other inputs and outputs than these.
     """
-    halves = {node.name for node in networks.session(path).get_inputs() if node.type == "tensor(float16)"}
+    halves = {node.name for node in networks.session(path, at_once).get_inputs() if node.type == "tensor(float16)"}
     cast = {name: value.astype(np.float16) if name in halves else value for name, value in inputs.items()}
-    return np.asarray(networks.run(path, cast, output, hint=FAILED)[0], np.float32)
+    return np.asarray(networks.run(path, cast, output, hint=FAILED, at_once=at_once)[0], np.float32)
 
 
 def tensor(rgb: UInt8, width: int, height: int) -> Float32:
