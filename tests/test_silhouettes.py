@@ -113,3 +113,19 @@ def test_a_mast_taken_for_sky_comes_back_to_what_it_stands_on_and_a_bird_does_no
     assert not changed.any()
     assert attach(points, np.zeros_like(sky)).z is points.z
     assert attach(points, np.ones_like(sky)).z is points.z
+
+
+def test_a_lattice_that_the_dusk_hides_half_comes_back_as_one_thing() -> None:
+    inverse = np.full((120, 160), 0.1, np.float32)
+    inverse[100:] = 1
+    inverse[40:, 60:66] = 0.5  # something nearer to its top than what it stands on
+    sky = inverse < 0.5
+    rgb = np.full((120, 160, 3), (30, 40, 70), np.uint8)
+    rgb[100:], rgb[40:100, 60:66] = (60, 50, 40), 160
+    lattice = np.zeros((120, 160), bool)
+    lattice[20:100, 80:83] = lattice[20:100, 88:91] = lattice[20:100:5, 80:91] = True
+    rgb[lattice] = (15, 15, 40)  # nearly the sky's
+    rgb[60:100, 80:83] = (90, 80, 60)  # where a light is on it
+    z = attach(replace(cloud(inverse), rgb=rgb), sky).z
+    assert (z[22:100, 81:90] == 1).all()
+    assert (z[:15] == 10).all()

@@ -20,7 +20,7 @@ from functools import partial
 import numba
 import numpy as np
 
-from diorama.cuts import find_cuts, near_inverse_depth
+from diorama.cuts import MIN_LENGTH, find_cuts, near_inverse_depth
 from diorama.frame_lines import find_frame_lines
 from diorama.rims import touching
 from diorama.settings import Settings
@@ -43,13 +43,19 @@ DOUBT = 0.1
 ROUNDS = 2
 
 STRAIGHTENINGS = 2
-"""Passes of a 3 x 3 median over the pixels at edges: what is three pixels wide stays."""
+"""Passes of a 3 x 3 median over the pixels at edges."""
 
 AROUND = 0.015
 """Of the long side: how far around a pixel the sky is looked at."""
 
 UNLIKE = 45.0
 """Colour difference, in 8-bit steps, from which a pixel can't be the sky that is around it."""
+
+VARIED, LEAST = 7.0, 20.0
+"""So many times the median of the sky's differences, or so many steps, whatever is more: beside what is `UNLIKE` it."""
+
+SURE = 0.1
+"""Share of such a thing that has to be `UNLIKE` the sky."""
 
 LOOKED_AT = 768
 """Long side in pixels at which this is done."""
@@ -60,7 +66,7 @@ GAP = 4
 FRAME = 0.01
 """Of the long side: scans have lines along their edges that are unlike any sky."""
 
-LARGEST, SMALLEST = 0.01, 6
+LARGEST, SMALLEST = 0.1, 6
 """Share of the picture and pixels that a thing may have."""
 
 
@@ -100,11 +106,12 @@ def align(points: PointCloud, cuts: Cuts, settings: Settings) -> PointCloud:
         inverse = moved
         points = replace(points, z=np.reciprocal(inverse))
         cuts = find_cuts(points, settings)
-    return _straightened(points, cuts)
+    return _straightened(points, cuts, jump)
 
 
-def _straightened(points: PointCloud, cuts: Cuts) -> PointCloud:
-    """Without the teeth that votes leave along an edge: there each pixel takes the median depth of 3 x 3."""
+def _straightened(points: PointCloud, cuts: Cuts, jump: np.float32) -> PointCloud:
+    """Without the teeth that votes leave along an edge: there each pixel takes the median depth of 3 x 3, but for those
+    that make a line."""
     import cv2
 
     inverse = points.inverse_depth
@@ -112,7 +119,12 @@ def _straightened(points: PointCloud, cuts: Cuts) -> PointCloud:
     if points.opaque is not None:
         edge &= cv2.erode(points.opaque.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     for _ in range(STRAIGHTENINGS):
-        inverse = np.where(edge, cv2.medianBlur(inverse, 3), inverse)
+        median = cv2.medianBlur(inverse, 3)
+        crossing = edge & (np.abs(median - inverse) > jump)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(crossing.astype(np.uint8), connectivity=4)
+        line = stats[:, cv2.CC_STAT_AREA] >= MIN_LENGTH
+        line[0] = False
+        inverse = np.where(edge & ~line[labels], median, inverse)
     return replace(points, z=np.reciprocal(inverse))
 
 
@@ -130,8 +142,9 @@ def unframed(points: PointCloud) -> PointCloud:
 def attach(points: PointCloud, sky: Bool) -> PointCloud:
     """Bring back what was taken for sky and is none: masts, wires, vanes, as far away as what they stand on.
 
-    What differs from the sky around it by `UNLIKE` and reaches, without a gap, what is in front of the sky, takes the
-    depth of the nearest pixel there. Clouds differ by less from one place to the next, birds reach nothing.
+    What differs from the sky around it by `UNLIKE` somewhere and by more than the sky itself varies everywhere, and
+    reaches, without a gap, what is in front of the sky, takes the depth of the nearest pixel where it does. Clouds
+    differ by less from one place to the next, birds reach nothing.
 
     Args:
         points: one a pixel.
@@ -139,29 +152,39 @@ def attach(points: PointCloud, sky: Bool) -> PointCloud:
     """
     import cv2
 
-    colour = _sky_around(points.rgb, sky)
-    unlike = sky & (np.linalg.norm(points.rgb - colour.astype(np.float32), axis=2) > UNLIKE)
-    edge = max(2, round(FRAME * max(sky.shape)))
-    unlike[:edge] = unlike[-edge:] = unlike[:, :edge] = unlike[:, -edge:] = False
     front = ~sky if points.opaque is None else ~sky & points.opaque
-    if not unlike.any() or not front.any():
+    difference = np.linalg.norm(points.rgb - _sky_around(points.rgb, sky).astype(np.float32), axis=2)
+    edge = max(2, round(FRAME * max(sky.shape)))
+    framed = np.zeros(sky.shape, bool)
+    framed[edge:-edge, edge:-edge] = True
+    plain = float(np.clip(VARIED * np.median(difference[sky]), LEAST, UNLIKE)) if sky.any() else UNLIKE
+    unlike = sky & framed & (difference > plain)
+    if not (unlike & (difference > UNLIKE)).any() or not front.any():
         return points
     _, labels, stats, _ = cv2.connectedComponentsWithStats(unlike.astype(np.uint8), connectivity=8)
     beside = cv2.dilate(front.astype(np.uint8), np.ones((2 * GAP + 1,) * 2, np.uint8)) > 0
+    area = stats[:, cv2.CC_STAT_AREA]
+    sure = np.bincount(labels[unlike & (difference > UNLIKE)], minlength=len(stats))
     whole = np.zeros(len(stats), bool)
     whole[labels[beside & unlike]] = True
-    whole &= (stats[:, cv2.CC_STAT_AREA] < LARGEST * sky.size) & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST)
+    whole &= (area < LARGEST * sky.size) & (area >= SMALLEST) & (sure >= SURE * area)
     whole[0] = False
-    found = cv2.dilate(whole[labels].astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    found &= sky
-    if not found.any():
-        return points
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~front).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    depths = np.zeros(int(nearest.max()) + 1, np.float32)
-    depths[nearest[front]] = points.z[front]
-    return replace(points, z=np.where(found, depths[nearest], points.z))
+    z, room = points.z.copy(), 2 * GAP + 1
+    for number in np.flatnonzero(whole):
+        left, top, width, height = stats[number, :4]
+        window = np.s_[max(0, top - room) : top + height + room, max(0, left - room) : left + width + room]
+        thing = (labels[window] == number).astype(np.uint8)
+        touched = front[window] & (cv2.dilate(thing, np.ones((room, room), np.uint8)) > 0)
+        _, nearest = cv2.distanceTransformWithLabels(
+            (~touched).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        depths = np.zeros(int(nearest.max()) + 1, np.float32)
+        depths[nearest[touched]] = points.z[window][touched]
+        # Between the bars of a lattice the sky may come along: torn there, it would come apart.
+        solid = cv2.morphologyEx(thing, cv2.MORPH_CLOSE, np.ones((room, room), np.uint8))
+        found = (cv2.dilate(solid, np.ones((3, 3), np.uint8)) > 0) & sky[window]
+        z[window] = np.where(found, np.minimum(z[window], depths[nearest]), z[window])
+    return replace(points, z=z)
 
 
 def _sky_around(rgb: UInt8, sky: Bool) -> UInt8:
@@ -174,7 +197,10 @@ def _sky_around(rgb: UInt8, sky: Bool) -> UInt8:
     seen = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     side = 2 * max(4, round(AROUND * max(size))) + 1
     wide = (4 * side + 1,) * 2
-    mean = cv2.blur(seen * share, wide) / np.maximum(cv2.blur(share, wide), np.float32(1e-6))[..., None]
+    weight = share
+    for _ in range(2):  # the second time without what stands out of the first mean
+        mean = cv2.blur(seen * weight, wide) / np.maximum(cv2.blur(weight, wide), np.float32(1e-6))[..., None]
+        weight = share * (np.linalg.norm(seen - mean, axis=2) < UNLIKE).astype(np.float32)[..., None]
     median = cv2.medianBlur(np.where(share > 0.99, seen, np.clip(mean, 0, 255)).astype(np.uint8), side)
     return np.asarray(cv2.resize(median, sky.shape[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
