@@ -53,6 +53,13 @@ def test_a_border_has_no_rim(name: str, photo_path: Callable[[str], Path]) -> No
         assert float(np.abs(bend).mean()) < 0.06
 
 
+@pytest.mark.parametrize("name", ["coffee", "astronaut"])
+def test_a_mirrored_photo_has_the_mirrored_map(name: str, photo_path: Callable[[str], Path]) -> None:
+    rgb = photo.read(photo_path(name)).rgb
+    mirrored = inverse(np.ascontiguousarray(rgb[:, ::-1]))
+    assert float(np.abs(inverse(rgb) - mirrored[:, ::-1]).mean()) < 0.02
+
+
 def test_the_second_network_is_a_second_opinion() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
     both = bundled.predict(rgb)

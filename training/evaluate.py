@@ -46,9 +46,7 @@ def plain(rgb: Picture, networks: bundled.Networks) -> Float32:
 
 def refined(rgb: Picture, networks: bundled.Networks) -> Float32:
     """What `diorama depth` makes of the networks."""
-    mirrored = np.ascontiguousarray(rgb[:, ::-1])
-    mean = (bundled.predict(rgb, networks) + bundled.predict(mirrored, networks)[:, ::-1]) / 2
-    whole = refine.upsample(refine.normalise(mean), rgb.shape[1], rgb.shape[0])
+    whole = refine.upsample(refine.normalise(bundled.predict(rgb, networks)), rgb.shape[1], rgb.shape[0])
     return refine.sharpen(whole, rgb, 1.0, sky.find(rgb, whole))
 
 

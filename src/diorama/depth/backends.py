@@ -59,7 +59,7 @@ def _moge(rgb: UInt8, focal: float | None) -> Prediction:
     return moge.predict(weights_path("moge-2-small"), rgb, focal)
 
 
-# The mirrored photo takes its order errors from 16.7 to 16.5 % of pairs, and makes the depth stage twice as long.
+# It looks at the mirrored photo by itself where that is cheap (`bundled.BOTH_WAYS_SIDE`).
 BUNDLED = Backend(
     "bundled",
     _bundled,
