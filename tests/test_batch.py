@@ -182,6 +182,27 @@ def test_a_photo_that_kills_workers_is_quarantined(tmp_path: Path) -> None:
     assert len(tasks) == 2 + DEATHS_ALLOWED + 1
 
 
+def test_a_run_that_goes_on_counts_deaths_on(tmp_path: Path) -> None:
+    folder, out = batches.photos(tmp_path / "photos", 1), tmp_path / "out"
+    tasks: list[work.Task] = []
+
+    def stop(_status: batch.Status) -> None:
+        if len(tasks) == DEATHS_ALLOWED:
+            raise KeyboardInterrupt
+
+    def run(resume: bool, progress: batch.Progress | None = None) -> Report:
+        made = batch.Batch(
+            [folder], out, settings=batches.settings(tmp_path), until="original", resume=resume, fetch=False
+        )
+        return run_on(InProcess(tasks, deadly="photo-00.png"), made, progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(resume=False, progress=stop)
+    (row,) = run(resume=True).rows
+    assert (row.state, row.deaths) == ("quarantined", DEATHS_ALLOWED + 1)
+    assert DEATHS_ALLOWED < len(tasks) <= DEATHS_ALLOWED + 2
+
+
 def test_other_settings_and_formats_are_made_anew_and_missing_files_again(tmp_path: Path) -> None:
     folder, out = batches.photos(tmp_path / "photos", 2), tmp_path / "out"
     settings = batches.settings(tmp_path)

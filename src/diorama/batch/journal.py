@@ -1,4 +1,5 @@
-"""The journal of a batch: a line of JSON a finished photo, so that a run that was killed is gone on with.
+"""The journal of a batch: a line of JSON for each photo that is finished, and for each worker that died of one, so that
+a run that was killed is gone on with.
 
 A line is written in one piece and synced before the photo counts as finished. The last line of a machine that lost
 its power may be torn: it is left out when the journal is read, and its photo is made again.
@@ -70,8 +71,13 @@ class Journal:
         there = all(_bytes(self.out / file.path) == file.bytes for file in row.files)
         return row if there else None
 
+    def deaths(self, key: str, place: str) -> int:
+        """How many workers had died of a photo when an earlier run ended before it was through with it."""
+        row = self._kept.get((key, place))
+        return row.deaths if row is not None and row.state == "waiting" else 0
+
     def write(self, key: str, row: Row) -> None:
-        """Note what became of a photo.
+        """Note what became of a photo, or that a worker has died of it and it waits again.
 
         Raises:
             StorageError: the disk is full or refuses.

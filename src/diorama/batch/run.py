@@ -189,7 +189,9 @@ class Batch:
                 self._rows[number] = before.model_copy(update={"photo": row.photo, "kept": "resumed"})
                 said(self._status({}, self._rows[number]))
             else:
-                groups.setdefault(sha256, _Group(one.path, sha256, [])).rows.append(number)
+                group = groups.setdefault(sha256, _Group(one.path, sha256, []))
+                group.rows.append(number)
+                group.deaths = max(group.deaths, journal.deaths(self.wanted.key(sha256), one.place))
         return deque(groups.values())
 
     def _circumstances(self) -> list[Any] | None:
@@ -223,6 +225,9 @@ class Batch:
                 group.deaths += pool.died(future)
                 outcome = self._outcome(future, group)
                 if outcome is None:
+                    for number in group.rows:  # a run that goes on counts on
+                        waits = self._rows[number].model_copy(update={"deaths": group.deaths})
+                        journal.write(self.wanted.key(group.sha256), waits)
                     queue.append(group)
                     continue
                 for row in self._settle(group, outcome, journal):
