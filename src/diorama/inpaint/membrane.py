@@ -50,7 +50,13 @@ RADIUS = 5
 """Pixels around a known one at a hole's edge whose gradients count."""
 
 
-_FLOW = tuple(np.float32(value) for value in (DISPARITY_SCALE, SIDEWAYS, ALONG, NOISE, OVER_RELAXATION))
+_FLOW = (
+    np.float32(DISPARITY_SCALE),
+    np.float32(SIDEWAYS),
+    np.float32(ALONG),
+    np.float32(NOISE),
+    np.float32(OVER_RELAXATION),
+)
 
 
 def solve(levels: list[Level]) -> list[Float]:
@@ -86,7 +92,9 @@ def _tensor(level: Level) -> Float:
     sure = cv2.erode(level.known.view(np.uint8), np.ones((2 * MIXED + 1,) * 2, np.uint8), borderValue=1) > 0
     rows, columns = np.divmod(np.flatnonzero(near & sure), edge.shape[1])
     products = _products(level.colour, level.known, level.visible, rows, columns)
-    return _integrated(products, sure, *level[2:], ys, xs, RADIUS, np.float32(INTEGRATION))
+    of_surfaces = level.visible, level.hole, level.behind
+    tensor: Float = _integrated(products, sure, *of_surfaces, ys, xs, RADIUS, np.float32(INTEGRATION))
+    return tensor
 
 
 @numba.njit(cache=True, nogil=True)
