@@ -32,6 +32,8 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +162,10 @@ ONE_SIZE = 384
 
 def _one_size(files: tuple[Path, ...]) -> Callable[[npt.NDArray[np.uint8]], Float32]:
     def run(rgb: npt.NDArray[np.uint8]) -> Float32:
-        answer = bundled.predict(rgb, bundled.Networks(*files), (ONE_SIZE,), ONE_SIZE)
+        with ThreadPoolExecutor(bundled.TOGETHER) as pool:
+            answers = [bundled.standardised(one) for one in pool.map(partial(bundled.answer, rgb, ONE_SIZE), files)]
+        shares = (1 - bundled.SECOND_SHARE, bundled.SECOND_SHARE) if len(answers) > 1 else (1.0,)
+        answer = np.sum([np.float32(share) * one for share, one in zip(shares, answers, strict=True)], axis=0)
         return np.asarray(cv2.resize(answer, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)
 
     return run

@@ -68,16 +68,12 @@ def shipped() -> Networks:
     return Networks(folder / "depth.onnx", folder / "depth-second.onnx")
 
 
-def predict(
-    rgb: UInt8, networks: Networks | None = None, sides: tuple[int, ...] = SIDES, second_side: int = SECOND_SIDE
-) -> Float32:
+def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; about 960 px long, or less.
 
     Args:
         rgb: the picture.
         networks: other files than the package's, which training and benchmarks compare.
-        sides: long sides for our network, from the smallest to that of the answer.
-        second_side: the long side for the second one.
 
     Raises:
         ModelError: a network can't be loaded or fails.
@@ -85,9 +81,9 @@ def predict(
     import cv2
 
     used = networks or shipped()
-    most = max(sides[0], MOST_ENLARGED * max(rgb.shape[:2]))
-    own = [(used.own, side) for side in sorted({min(side, most) for side in sides})]
-    second = None if used.second is None else (used.second, min(second_side, most))
+    most = max(SIDES[0], MOST_ENLARGED * max(rgb.shape[:2]))
+    own = [(used.own, side) for side in sorted({min(side, most) for side in SIDES})]
+    second = None if used.second is None else (used.second, min(SECOND_SIDE, most))
     asked = sorted(own if second is None else [*own, second], key=lambda one: one[1], reverse=True)  # the longest first
     twice = {second, *(one for one in own if one[1] <= BOTH_WAYS_SIDE)}
     # Two at a time, each on half of the cores: their small layers don't keep two busy. Each in a copy of the context,
