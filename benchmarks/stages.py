@@ -10,6 +10,8 @@ each size runs in a process of its own. Before the clock starts a tiny photo goe
 imports and compilation are counted once, in the row "start", and not in the stages.
 
 Steps 3 and 4 are timed as the web app runs them: from the kept stages of the step before to the last file of the step.
+Layers are begun beside segments and advice, so their row is what is left of them; a worker, which keeps the records of
+the step before, needs less for "kept stages" and writes a part of "files" beside the layers (`waits.py` times that).
 The row "command" is `diorama make PHOTO -o scene.glb`, all four steps by the local advisor in a process of its own,
 imports included. In brackets: processor seconds, of all threads; on a machine that others use they say more than the
 clock.
@@ -43,6 +45,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+    from diorama.types import Scene
 
 MEGAPIXELS = (1.0, 4.0, 12.0)
 
@@ -130,6 +134,10 @@ def run_one(photo: Path) -> Measured:
         render(tiny)
         start = time.perf_counter() - begun[0], time.process_time() - begun[1], math.nan
         kept = Checkpoints(folder / "stages")
+
+        def write(scene: Scene, name: str, before: Scene) -> None:
+            outputs.make(scene, folder / name, lambda _share: None, before, kept.pictures)
+
         first, then = STEP_STAGES["original"], STEP_STAGES["enhanced"]
         original = make(photo, until="original", fetch=False, progress=meter.follow(first), checkpoints=kept)
         meter.total("photo to mesh", first)
@@ -139,11 +147,11 @@ def run_one(photo: Path) -> Measured:
         enhanced = make(
             photo, until="enhanced", fetch=False, progress=meter.follow(then, "kept stages"), checkpoints=kept
         )
-        meter.measure("files", lambda: outputs.make(enhanced, folder / "files", lambda _share: None, original))
+        meter.measure("files", lambda: write(enhanced, "files", original))
         meter.total("step 3", ("kept stages", *then, "files"))
         last, kept_too, files = STEP_STAGES["final"], "kept stages of step 3", "files of step 4"
         final = make(photo, fetch=False, progress=meter.follow(last, kept_too), checkpoints=kept)
-        meter.measure(files, lambda: outputs.make(final, folder / "final files", lambda _share: None, enhanced))
+        meter.measure(files, lambda: write(final, "final files", enhanced))
         meter.total("step 4", (kept_too, *last, files))
     return {"start": start, **meter.rows}
 
