@@ -47,7 +47,7 @@ COSTS = Costs()
 UNKNOWN = np.float32(1e30)
 """Disparity of what isn't known: in front of any surface, so that nothing compares or copies it."""
 
-PASSES = (Pass(1, 2, 8, 2), Pass(2, 2, 16, 2), Pass(2, 3, 32, 1))
+PASSES = (Pass(1, 1, 8, 2), Pass(2, 2, 16, 2), Pass(2, 3, 32, 1))
 """Finest level first. More rounds bring nothing: the membrane is a good start."""
 
 
