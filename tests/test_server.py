@@ -51,7 +51,7 @@ def upload(client: TestClient, data: bytes | None = None, name: str = "photo.png
     return client.post(JOBS, params=query, content=content, headers={"Content-Type": "image/png", **headers})
 
 
-def finished(client: TestClient, job_id: str, seconds: float = 60) -> dict[str, Any]:
+def finished(client: TestClient, job_id: str, seconds: float = waiting.PATIENCE) -> dict[str, Any]:
     return waiting.finished(client, f"{JOBS}/{job_id}", seconds)
 
 

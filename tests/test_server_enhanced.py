@@ -27,7 +27,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         yield client
 
 
-def finished(client: TestClient, job_id: str, seconds: float = 60) -> dict[str, Any]:
+def finished(client: TestClient, job_id: str, seconds: float = waiting.PATIENCE) -> dict[str, Any]:
     return waiting.finished(client, f"{JOBS}/{job_id}", seconds)
 
 

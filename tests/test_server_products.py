@@ -44,7 +44,7 @@ def ask(client: TestClient, job: dict[str, Any], product: str, **options: Any) -
     return client.post(f"{JOBS}/{job['id']}/products", json=body)
 
 
-def made(client: TestClient, job: dict[str, Any], product_id: str, seconds: float = 60) -> dict[str, Any]:
+def made(client: TestClient, job: dict[str, Any], product_id: str, seconds: float = waiting.PATIENCE) -> dict[str, Any]:
     return waiting.finished(client, f"{JOBS}/{job['id']}/products/{product_id}", seconds)
 
 

@@ -13,6 +13,9 @@ SLOWER = 1.3
 LONGEST_PAUSE = 0.2
 """Seconds. Looking costs processor time that what is waited for could use: a call through the whole app some 8 ms."""
 
+PATIENCE = 180
+"""Seconds for a job: its worker may have to compile every loop first, behind all that the other tests do."""
+
 SHORT_PAUSE = 0.02
 """For what doesn't last, such as a stage that a worker is in."""
 
@@ -45,7 +48,7 @@ class _Client(Protocol):
     def get(self, url: str, /) -> Any: ...
 
 
-def finished(client: _Client, address: str, seconds: float = 60) -> dict[str, Any]:
+def finished(client: _Client, address: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """The job, or the product, at that address of the API, once nobody works on it any more."""
     return dict(
         waited(lambda: client.get(address).json(), lambda seen: seen["state"] not in ("queued", "running"), seconds)
