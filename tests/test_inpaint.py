@@ -161,6 +161,22 @@ def test_an_edge_that_enters_a_hole_goes_on_in_it(slope: float, left: bool, monk
     assert found[1] < 1.1 * plain
 
 
+def test_texture_goes_on_beyond_the_frame_but_not_that_of_what_stands_in_front() -> None:
+    rng = np.random.default_rng(0)
+    rgb = np.full((80, 120, 3), 120, np.uint8)
+    rgb[:, :80] = rng.integers(60, 180, (80, 80, 1))
+    rgb[30:, 60:80] = rng.choice([0, 255], (50, 20, 1))  # a spotted thing before the wall, a little off the frame
+    disparity = np.full((80, 120), 20, np.float32)
+    disparity[30:, 60:80] = 40
+    known = np.zeros((80, 120), bool)
+    known[:, :84] = True
+    rgb[:, 80:84] = rng.integers(60, 180, (80, 4, 1))
+    out = inpaint.fill(rgb, ~known, known, disparity=disparity).astype(float)
+    wall = out[:25, 84:104]  # mirrored: the wall
+    assert wall.std() > 0.8 * rgb[:25, :60].std()
+    assert out[40:, 90:104].std() < 0.6 * rgb[:, :60].std()  # mirrored it would be the spotted thing
+
+
 def test_a_visible_surface_serves_the_hole_behind_another_even_where_it_hides_one_itself() -> None:
     """Red in front of green in front of blue; green is narrow and a hole all over, for it hides the blue."""
     rgb = np.zeros((32, 48, 3), np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from diorama.inpaint import exemplar, membrane, pyramid
+from diorama.inpaint import exemplar, membrane, mirror, pyramid
 from diorama.inpaint.pyramid import Float, Mask
 
 DETAIL = 0.4
@@ -20,7 +20,9 @@ def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible
     # What isn't known may influence nothing, so it is removed before anything is computed.
     levels = pyramid.build(pyramid.finest(rgb, hole, known, behind, visible))
     smooth = membrane.solve(levels)
-    detailed = exemplar.refine(levels, smooth)
-    filled = DETAIL * detailed[hole] + (1 - DETAIL) * smooth[0][hole]
-    out[hole] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
-    return out
+    filled = smooth[0]
+    beyond = mirror.beyond(hole, known)
+    if not beyond[hole].all():  # detail that exemplars can't give beyond the picture, and it would be the longest part
+        filled = DETAIL * exemplar.refine(levels, smooth) + (1 - DETAIL) * filled
+    out[hole] = np.clip(np.rint(filled[hole]), 0, 255).astype(np.uint8)
+    return mirror.add(out, beyond, known & ~hole, behind, visible) if beyond.any() else out

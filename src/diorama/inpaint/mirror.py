@@ -1,0 +1,78 @@
+"""Detail beyond the picture: what the frame cuts off goes on as texture, not as a smear.
+
+So far from everything known, patches have only the smooth fill to agree with, and their votes average to nothing. The
+fine structure there is the picture's own instead, mirrored about the nearest known pixel: that of the same surface, and
+without seams, for what is coarse stays the fill's.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diorama.inpaint.pyramid import SAME_SURFACE, Float, Mask
+
+SLOPE = 0.2
+"""Share of its disparity by which a surface may differ from what is mirrored onto it: ground that runs towards the
+viewer does, things that stand in front of their surroundings do by more."""
+
+SIGMA = 12.0
+"""Pixels: what is finer is mirrored. Coarser structure would show that it is a mirror's."""
+
+REDUCED = 4
+"""The smooth part is made at a quarter of the size: it has nothing finer, and takes a tenth of the time."""
+
+
+def beyond(hole: Mask, known: Mask) -> Mask:
+    """(H, W): the holes outside the rectangle that holds everything known."""
+    rows, columns = (np.flatnonzero(known.any(axis=axis)) for axis in (1, 0))
+    found = hole.copy()
+    if rows.size:
+        found[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = False
+    return found
+
+
+def add(filled: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible: Float) -> NDArray[np.uint8]:
+    """The filled picture (H, W, 3), with mirrored detail in `hole`, pixels that are beyond the picture.
+
+    Args:
+        filled: without unknown pixels near the hole: all that isn't known is filled or taken for nothing.
+        known: what may be mirrored.
+        behind, visible: disparity (H, W) of the hole's surface and of what is seen.
+    """
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
+    ys, xs = np.nonzero(known)
+    places[labels[ys, xs]] = np.stack([ys, xs], 1)
+    y, x = np.nonzero(hole)
+    across = 2 * places[labels[y, x]] - np.stack([y, x], 1)
+    height, width = hole.shape
+    there_y, there_x = np.clip(across[:, 0], 0, height - 1), np.clip(across[:, 1], 0, width - 1)
+    apart = np.abs(visible[there_y, there_x] - behind[y, x])
+    same = known[there_y, there_x] & (apart <= SAME_SURFACE + SLOPE * np.abs(behind[y, x]))
+    mirrored = np.zeros(hole.shape, np.float32)
+    mirrored[y, x] = same
+    share = np.asarray(cv2.blur(mirrored, (5, 5)), np.float32)  # no seam where the surface ends
+    coarse = _smooth(filled, known | hole)
+    detail = filled[there_y, there_x] - coarse[there_y, there_x]
+    weight = (share[y, x] * same)[:, None]
+    out = filled.copy()
+    own = filled[y, x].astype(np.float32)
+    new = own + weight * (coarse[y, x] - own + detail)
+    out[y, x] = np.clip(np.rint(new), 0, 255).astype(np.uint8)
+    return out
+
+
+def _smooth(picture: NDArray[np.uint8], valid: Mask) -> Float:
+    """The picture without what is finer than `SIGMA`, from valid pixels only."""
+    height, width = valid.shape
+    size = max(1, width // REDUCED), max(1, height // REDUCED)
+    weight = valid.astype(np.float32)
+    weighted = picture * weight[..., None]
+    small = [cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (weighted, weight)]
+    colour, share = (cv2.GaussianBlur(part, (0, 0), SIGMA / REDUCED) for part in small)
+    mean = colour / np.maximum(share, np.float32(1e-3))[..., None]
+    return np.asarray(cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
