@@ -174,7 +174,8 @@ def enhanced(address: str, browser: Browser, coffee: Path) -> str:
         upload(page, coffee)
         wait_for_scene(page)
         page.get_by_role("button", name="Validate and Proceed").click()
-        page.locator('.making[data-stage="layers"]').wait_for(timeout=READY_MS)  # its progress, by stage
+        # Its progress, by stage; each of them may be over before it was seen as the running one.
+        page.locator(".making .stage-label", has_text="Imagining what is hidden").wait_for(timeout=READY_MS)
         assert page.locator(".making .stage-label").all_inner_texts()[-1] == "Writing the files"
         wait_for_enhanced(page)
         return page.url.removeprefix(address)
