@@ -53,6 +53,8 @@ def add(filled: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visib
     there_y, there_x = np.clip(across[:, 0], 0, height - 1), np.clip(across[:, 1], 0, width - 1)
     apart = np.abs(visible[there_y, there_x] - behind[y, x])
     same = known[there_y, there_x] & (apart <= SAME_SURFACE + SLOPE * np.abs(behind[y, x]))
+    if not same.any():
+        return filled
     mirrored = np.zeros(hole.shape, np.float32)
     mirrored[y, x] = same
     share = np.asarray(cv2.blur(mirrored, (5, 5)), np.float32)  # no seam where the surface ends
@@ -62,7 +64,8 @@ def add(filled: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visib
     out = filled.copy()
     own = filled[y, x].astype(np.float32)
     new = own + weight * (coarse[y, x] - own + detail)
-    out[y, x] = np.clip(np.rint(new), 0, 255).astype(np.uint8)
+    seen = filled[known]  # what is coarse and what is fine may add up to more than there is
+    out[y, x] = np.clip(np.rint(new), seen.min(), seen.max()).astype(np.uint8)
     return out
 
 
