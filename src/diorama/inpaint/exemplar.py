@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from diorama.inpaint.pyramid import SAME_SURFACE, Float, Level, Mask
+from diorama.inpaint.pyramid import SAME_SURFACE, Float, Level, Mask, nearest
 
 Ints = NDArray[np.int32]
 
@@ -90,14 +90,8 @@ def _nearest(level: Level, tolerance: float) -> Ints:
     free = level.known & ~level.hole
     if not free.any():
         free = level.known
-    _, labels = cv2.distanceTransformWithLabels(
-        (~free).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    ys, xs = np.nonzero(free)
-    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
-    places[labels[ys, xs]] = np.stack([ys, xs], 1)
     rows, columns = np.indices(free.shape, np.int32)
-    shifts: Ints = places[labels] - np.dstack([rows, columns])
+    shifts: Ints = nearest(free) - np.dstack([rows, columns])
     _look_along(level.known, level.visible, level.hole, level.behind, tolerance, shifts)
     return shifts
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diorama.inpaint.pyramid import SAME_SURFACE, Float, Mask
+from diorama.inpaint.pyramid import SAME_SURFACE, Float, Mask, nearest
 
 SLOPE = 0.2
 """Share of its disparity by which a surface may differ from what is mirrored onto it: ground that runs towards the
@@ -41,14 +41,8 @@ def add(filled: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visib
         known: what may be mirrored.
         behind, visible: disparity (H, W) of the hole's surface and of what is seen.
     """
-    _, labels = cv2.distanceTransformWithLabels(
-        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
-    ys, xs = np.nonzero(known)
-    places[labels[ys, xs]] = np.stack([ys, xs], 1)
     y, x = np.nonzero(hole)
-    across = 2 * places[labels[y, x]] - np.stack([y, x], 1)
+    across = 2 * nearest(known)[y, x] - np.stack([y, x], 1)
     height, width = hole.shape
     there_y, there_x = np.clip(across[:, 0], 0, height - 1), np.clip(across[:, 1], 0, width - 1)
     apart = np.abs(visible[there_y, there_x] - behind[y, x])

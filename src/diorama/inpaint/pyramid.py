@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -99,3 +100,15 @@ def _halve_hole(hole, disparity):  # type: ignore[no-untyped-def]
                 has[y // 2, x // 2] = True
                 depth[y // 2, x // 2] = disparity[y, x]
     return has, depth
+
+
+def nearest(known: Mask) -> NDArray[np.int32]:
+    """(H, W, 2): row and column of the known pixel that is nearest to each."""
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    ys, xs = np.nonzero(known)
+    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
+    places[labels[ys, xs]] = np.stack([ys, xs], 1)
+    found: NDArray[np.int32] = places[labels]
+    return found
