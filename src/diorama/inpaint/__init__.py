@@ -160,10 +160,10 @@ def fill(
         visible, known = disparity, known & ~hole
     if visible.shape != hole.shape or not np.isfinite(visible[known]).all():
         raise ValueError(f"visible must be {hole.shape} and finite where known, not {visible.shape}")
-    out = rgb.copy()
     if not hole.any():
-        return out
+        return rgb.copy()
     if not known.any():
+        out = rgb.copy()
         out[hole] = 128
         return out
     return backend.fill(rgb, hole, known, disparity, visible, prompt)

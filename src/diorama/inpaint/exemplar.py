@@ -52,28 +52,37 @@ PASSES = (Pass(1, 1, 8, 2), Pass(2, 2, 16, 2), Pass(2, 3, 32, 1))
 
 
 def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = PASSES, costs: Costs = COSTS) -> Float:
-    """Fill the finest level's holes with voted patches, starting from the membrane -> (H, W, 3) float32."""
+    """Fill the finest level's holes with voted patches, starting from the membrane -> (H, W, 3) float32.
+
+    The lists are used up: a level is large, and let go as soon as it has been worked on.
+    """
     count = min(len(passes), len(levels))
-    filled = smooth[count - 1].copy()
-    shifts = _nearest(levels[count - 1], costs.tolerance)
+    del levels[count:], smooth[count:]
+    filled = smooth[-1].copy()
+    shifts = _nearest(levels[-1], costs.tolerance)
     for index in range(count - 1, -1, -1):
-        level, plan = levels[index], passes[index]
-        h, w = level.hole.shape
+        level, start, plan = levels.pop(), smooth.pop(), passes[index]
+        hole, behind = level.hole, level.behind
+        h, w = hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
-            shifts = _doubled(shifts, level.hole)
-        ys, xs = _centres(level.hole, plan.stride)
+            shifts = _doubled(shifts, hole)
+        ys, xs = _centres(hole, plan.stride)
         trust = _trust(level, costs.guess)
-        around = np.full((h, w, 3), -1, np.float32)
         picture = _packed(level.colour, level.known, level.visible)
+        del level
+        around = np.full((h, w, 3), -1, np.float32)
         for turn in range(plan.rounds):
             cost = np.zeros(len(ys), np.float32)
             _search(
-                filled, trust, picture, level.hole, level.behind, smooth[index], around, ys, xs, shifts, cost,
+                filled, trust, picture, hole, behind, start, around, ys, xs, shifts, cost,
                 plan.sweeps, plan.reach, plan.stride, 97 * index + turn, *costs[:6],
             )  # fmt: skip
-            votes, weight = _vote(*level, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness)
-            _settle(filled, level.hole, votes, weight, smooth[index])
+            votes, weight = _vote(
+                picture, hole, behind, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness
+            )
+            _settle(filled, hole, votes, weight, start)
+            del votes, weight
     return filled
 
 
@@ -336,8 +345,8 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _vote(colour, known, visible, hole, behind, ys, xs, shifts, cost, radius, tolerance, softness):  # type: ignore[no-untyped-def]
-    """Sum of the overlapping patches' colours, and of their weights, at each hole pixel."""
+def _vote(picture, hole, behind, ys, xs, shifts, cost, radius, tolerance, softness):  # type: ignore[no-untyped-def]
+    """Sum of the overlapping patches' colours, and of their weights, at each hole pixel. `picture`: see `_packed`."""
     height, width = hole.shape
     votes = np.zeros((height, width, 3), np.float32)
     weight = np.zeros((height, width), np.float32)
@@ -362,10 +371,10 @@ def _vote(colour, known, visible, hole, behind, ys, xs, shifts, cost, radius, to
                 b, a = v + sy, u + sx
                 if b < 0 or a < 0 or b >= height or a >= width:
                     continue
-                if not known[b, a] or visible[b, a] > here + tolerance:
+                if picture[b, a, 3] > here + tolerance:
                     continue
                 share = worth * bell[dy + radius, dx + radius]
                 weight[v, u] += share
                 for c in range(3):
-                    votes[v, u, c] += share * colour[b, a, c]
+                    votes[v, u, c] += share * picture[b, a, c]
     return votes, weight

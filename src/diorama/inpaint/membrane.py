@@ -67,16 +67,18 @@ def solve(levels: list[Level]) -> list[Float]:
     coarser = np.zeros((1, 1, 3), np.float32)  # structure tensor of the level before
     for level in reversed(levels):
         h, w = level.hole.shape
+        ys, xs = np.divmod(np.flatnonzero(level.hole), w)
+        known = level._replace(colour=_tensor(level))
+        tensor = np.zeros_like(known.colour)
+        if solutions:
+            tensor[ys, xs] = coarser[ys // 2, xs // 2]
+        itself = level is not finest
+        _relax(tensor, tensor[:0], ys, xs, *known, itself, *_FLOW, TENSOR_SWEEPS)
+        del known  # as large as the picture, as are the tensor and what is filled
         if solutions:
             filled = _doubled(solutions[-1], h, w)
         else:
             filled = np.broadcast_to(mean.astype(np.float32), level.colour.shape).copy()
-        ys, xs = np.divmod(np.flatnonzero(level.hole), w)
-        none, tensor = np.zeros_like(filled), np.zeros_like(filled)
-        if solutions:
-            tensor[ys, xs] = coarser[ys // 2, xs // 2]
-        itself = level is not finest
-        _relax(tensor, none, ys, xs, *level._replace(colour=_tensor(level)), itself, *_FLOW, TENSOR_SWEEPS)
         _relax(filled, tensor, ys, xs, *level, itself, *_FLOW, SWEEPS)
         solutions.append(filled)
         coarser = tensor
@@ -210,7 +212,7 @@ def _relax(  # type: ignore[no-untyped-def]
 ):
     """Successive over-relaxation of the hole's pixels (ys, xs) in place, forwards and backwards in turn.
 
-    `tensor`: (H, W, 3), the structure tensor along whose edges colour flows.
+    `tensor`: (H, W, 3), the structure tensor along whose edges colour flows; no rows where there are no edges.
     `itself`: a coarse pixel may be partly a hole and partly its own background, which then holds it.
     """
     height, width = hole.shape
@@ -223,9 +225,10 @@ def _relax(  # type: ignore[no-untyped-def]
     ease = np.zeros(5, np.float32)  # up and down, sideways, both diagonals, itself
     for i in range(len(ys)):
         y, x = ys[i], xs[i]
-        ease[1], ease[0], ease[2], ease[3] = _diffusion(
-            tensor[y, x, 0], tensor[y, x, 1], tensor[y, x, 2], sideways, along, noise
-        )
+        xx, xy, yy = np.float32(0), np.float32(0), np.float32(0)
+        if len(tensor) > 0:
+            xx, xy, yy = tensor[y, x, 0], tensor[y, x, 1], tensor[y, x, 2]
+        ease[1], ease[0], ease[2], ease[3] = _diffusion(xx, xy, yy, sideways, along, noise)
         ease[4] = (ease[0] + ease[1]) / 2 if itself else 0
         for k in range(9):
             v, u = y + down[k], x + across[k]
