@@ -95,7 +95,7 @@ def test_no_secret_gets_into_a_log(client: TestClient, written: io.StringIO, mon
     client.post("/login", data={"token": TOKEN})
     client.get("/", headers={"Cookie": f"diorama={TOKEN}", "Authorization": ""})
     client.get("/broken", headers={"X-Request-ID": TOKEN[:20]})
-    log = logging.getLogger("some.library")
+    log = logging.getLogger("some.package")
     log.info('"GET /jobs/x?a=b&token=another-token HTTP/1.1" 200')
     log.warning("Authorization: Bearer another-token, Cookie: diorama=another-token; x=y")
     log.error("postgresql+pg8000://diorama:another-token@db/diorama", extra={"key": "sk-an-openai-key"})
