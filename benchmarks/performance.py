@@ -226,6 +226,7 @@ def main() -> int:
         "--only", nargs="*", help="some of: waits cold render stages peers regression; prints, writes not"
     )
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users' machines keep bytecode, as the page says
     begun, page = time.perf_counter(), Page()
     parts: dict[str, Callable[[], None]] = {
         "waits": lambda: waiting(page, options.quick),

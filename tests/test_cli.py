@@ -626,6 +626,21 @@ def test_export_says_what_it_lacks(scene: Path, tmp_path: Path) -> None:
 # ---- errors, help, version -------------------------------------------------------------------------------------
 
 
+def test_help_comes_without_the_parsers_that_it_never_uses() -> None:
+    code = (
+        "import sys\n"
+        "from diorama.cli import help\n"
+        "help.load()\n"
+        "assert 'typer.rich_utils' in sys.modules and 'markdown_it' not in sys.modules\n"
+        "assert 'rich.markdown' not in sys.modules and 'pygments' not in sys.modules\n"
+        "import typer.rich_utils as shown\n"
+        "print(shown.Markdown('*x*').hyperlinks)\n"
+        "print(shown.Traceback.from_exception(ValueError, ValueError(1), None).trace.stacks[0].exc_type)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "ValueError"]  # asked for, they are there
+
+
 def test_exit_codes_are_the_errors_own_and_documented() -> None:
     def tree(kind: type[errors.DioramaError]) -> set[int]:
         return {kind.exit_code, *(code for child in kind.__subclasses__() for code in tree(child))}

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from diorama.cli import help
 from diorama.cli.talk import Talk
 from diorama.errors import DioramaError
 
@@ -40,6 +41,8 @@ class Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         # A wrong option stops a command before it knows that it was to talk JSON.
         ctx.obj = Talk(json="--json" in args, quiet=False)
+        if not args or "--help" in args:
+            help.load()
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
