@@ -340,7 +340,9 @@ def draw_band(  # type: ignore[no-untyped-def]
             prepare(screen, uv, opacity, faces, face, width, height, looks)
     if soft_listed.shape[0] > 0:
         nearest = depths[1, :rows]
-        nearest[:] = inverse
+        for row in range(rows):
+            for column in range(nearest.shape[1]):
+                nearest[row, column] = inverse[row, column]
         soft[:] = -1
         rasterise(screen, soft_faces, soft_listed, top * SAMPLES, nearest, soft, soft_seen)
         for face in soft_listed:

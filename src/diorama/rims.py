@@ -193,15 +193,18 @@ def _continue(values, known, right, down, places, steps):  # type: ignore[no-unt
             y, x = place // width, place % width
             if known[y, x]:
                 continue
-            mean[found] = 0
+            for c in range(3):
+                mean[found, c] = 0
             count = _add_neighbours(values, known, right, down, False, y, x, mean[found])
             if count:
-                mean[found] /= np.float32(count)
+                for c in range(3):
+                    mean[found, c] /= np.float32(count)
                 new[found] = place
                 found += 1
         for k in range(found):
             y, x = new[k] // width, new[k] % width
-            values[y, x] = mean[k]
+            for c in range(3):
+                values[y, x, c] = mean[k, c]
             known[y, x] = True
 
 
@@ -214,7 +217,8 @@ def _look_across(values, known, right, down, places, mean, seen):  # type: ignor
         count = _add_neighbours(values, known, right, down, True, y, x, mean[y, x])
         if count:
             seen[y, x] = True
-            mean[y, x] /= np.float32(count)
+            for c in range(3):
+                mean[y, x, c] /= np.float32(count)
 
 
 def _behind(inverse_depth: Float32, cuts: Cuts, reach: int) -> Bool:

@@ -244,8 +244,10 @@ def _relax(  # type: ignore[no-untyped-def]
                 for c in range(3):
                     held[i, c] += link * colour[v, u, c]
         if total[i] > 0:
-            weight[i] /= total[i]
-            held[i] /= total[i]
+            for k in range(8):
+                weight[i, k] /= total[i]
+            for c in range(3):
+                held[i, c] /= total[i]
     for sweep in range(sweeps):
         for j in range(len(ys)):
             i = j if sweep % 2 == 0 else len(ys) - 1 - j
