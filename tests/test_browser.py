@@ -30,6 +30,7 @@ from browsing import (
     watched,
 )
 from conftest import PhotoPath
+from diorama import compiling
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -308,6 +309,22 @@ def test_without_events_the_page_asks(address: str, browser: Browser, coffee: Pa
         page.locator(".making").wait_for()
         accessibility.check(page, "a photo that is worked on")
         wait_for_scene(page)
+
+
+def test_the_page_says_why_the_first_time_takes_longer(address: str, browser: Browser, coffee: Path) -> None:
+    with watched(browser, address) as (page, watch):
+        watch.allowed.append("ERR_FAILED")
+        sent = page.request.post(
+            "/api/v1/jobs?name=first.png", data=coffee.read_bytes(), headers={"Content-Type": "image/png"}
+        )
+        job = sent.json() | {"state": "running", "stage": "mesh", "message": f"Building the mesh. {compiling.NOTICE}"}
+        page.route("**/events", lambda route: route.abort())
+        page.route(f"**/api/v1/jobs/{job['id']}", lambda route: route.fulfill(json=job))
+        page.goto(f"/jobs/{job['id']}")
+        page.get_by_text(compiling.NOTICE).wait_for()
+        accessibility.check(page, "a photo that is worked on for the first time on this machine")
+        page.goto("about:blank")
+        assert page.request.delete(f"/api/v1/jobs/{job['id']}").ok
 
 
 def test_a_text_file_named_jpg_shows_the_sentence(address: str, browser: Browser, tmp_path: Path) -> None:

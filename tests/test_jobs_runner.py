@@ -224,7 +224,7 @@ class FakeWorker:
 
     def __init__(self, problem: Exception) -> None:
         self.problem = problem
-        self.pid = None
+        self.pid, self.compiles = None, False
         self.killed = False
 
     def submit(self, *_given: object) -> None:

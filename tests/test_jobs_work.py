@@ -365,7 +365,7 @@ def test_page_pictures_are_no_larger_than_the_page(tmp_path: Path) -> None:
 
 
 def test_a_warm_worker_has_everything_loaded() -> None:
-    processes.warm_up()
+    processes.warm_up("final")
     assert {"onnxruntime", "cv2", "numba"} <= set(sys.modules)
 
 

@@ -108,7 +108,7 @@ def make(
     accept_licence: AcceptLicence = False,
 ) -> None:
     """Make a 3D scene from a photo."""
-    from diorama import memory, pipeline, weights
+    from diorama import compiling, memory, pipeline, weights
 
     memory.share()
     _accept(accept_licence)
@@ -122,7 +122,8 @@ def make(
         account.announce_advisor(talk, settings)
     export.check_outputs(output, [photo, Path(settings.depth), *([corrections] if corrections else [])])
     start = time.perf_counter()
-    with talk.progress() as progress:
+    later = compiling.LATER[step or "final"]
+    with talk.progress() as bars, compiling.announced(bars, later, talk.note) as progress:
         scene = pipeline.make(photo, settings, until=step, fetch=fetch, progress=progress, corrections=strokes)
         files = export.write(scene, planned, progress)
     seconds = time.perf_counter() - start

@@ -190,6 +190,7 @@ class ClusterWorker:
     """What a slot of a server has instead of a process of its own: a place on the cluster."""
 
     pid = None
+    compiles = False  # before a task begins; while it is made, that says so itself
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster

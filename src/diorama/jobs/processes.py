@@ -15,16 +15,17 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from diorama import logs, memory
+from diorama import compiling, logs, memory
 from diorama.decoder import Decoder
 from diorama.errors import DioramaError
 
 if TYPE_CHECKING:
     from diorama.settings import Settings
-    from diorama.types import Photo
+    from diorama.types import Photo, Step
 
 WARM_SIZE = (64, 32)
 """Pixels across and down: longer than high, so that the network needs no more memory for it than for a photo."""
@@ -32,7 +33,13 @@ WARM_SIZE = (64, 32)
 NICENESS = 10
 """A tenth of the server's weight: who asks for a page doesn't wait for who waits for a scene."""
 
+LATER: tuple[compiling.Group, ...] = ("view", "final", "enhanced")
+"""What another process compiles on the first start, in its order: the page shows pictures of the first step, and the
+steps after it are compiled from the last loop back, while this process comes from the first one."""
+
 T = TypeVar("T")
+
+_compiles: Event | None = None
 
 
 def default_slots() -> int:
@@ -54,20 +61,31 @@ class Worker:
     """One spawned worker process.
 
     Args:
-        warm: whether it loads everything before its first task comes.
+        warm: whether it loads everything before it is needed: what the first step takes at once, the rest bit by bit
+            while there is no task.
         behind: whether its work comes after everybody else's on the machine, the server's answers first of all.
     """
 
     def __init__(self, *, warm: bool = True, behind: bool = False) -> None:
         self._context = _OneProcess()
-        self._executor = ProcessPoolExecutor(1, self._context, initializer=start, initargs=(behind,))
-        if warm:
-            self._executor.submit(warm_up)
+        self._compiles = self._context.Event()
+        given = behind, self._compiles
+        self._executor = ProcessPoolExecutor(1, self._context, initializer=start, initargs=given)
+        self._lock = threading.Lock()
+        self._tasks = 0  # that aren't done
+        self._warming = False
+        self._parts = warm_parts() if warm else []
+        self._warm_on()
 
     @property
     def pid(self) -> int | None:
         """The process's id."""
         return self._context.process.pid if self._context.process else None
+
+    @property
+    def compiles(self) -> bool:
+        """Whether tasks wait because loops are compiled, as on the first start on a machine."""
+        return self._warming and self._compiles.is_set()
 
     def submit(self, function: Callable[..., T], *given: Any) -> Future[T]:
         """Start a task; its future raises BrokenProcessPool when the process dies of it.
@@ -75,7 +93,33 @@ class Worker:
         Raises:
             BrokenProcessPool: the process has died.
         """
-        return self._executor.submit(function, *given)
+        with self._lock:
+            future = self._executor.submit(function, *given)
+            self._tasks += 1
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._tasks -= 1
+        self._warm_on()
+
+    def _warm_on(self) -> None:
+        """Load the next bit, unless there is a task or a bit is being loaded."""
+        with self._lock:
+            if not self._parts or self._tasks or self._warming:
+                return
+            part, *self._parts = self._parts
+            try:
+                future = self._executor.submit(*part)
+            except RuntimeError:  # the process has died, or was ended
+                return
+            self._warming = True
+        future.add_done_callback(self._warmed)
+
+    def _warmed(self, _future: Future[Any]) -> None:
+        self._warming = False
+        self._warm_on()
 
     def kill(self) -> None:
         """End the process at once."""
@@ -84,8 +128,15 @@ class Worker:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def start(behind: bool = False) -> None:
-    """Make this process a worker: it ends with its parent, and Ctrl-C is the parent's business."""
+def start(behind: bool = False, compiles: Event | None = None) -> None:
+    """Make this process a worker: it ends with its parent, and Ctrl-C is the parent's business.
+
+    Args:
+        behind: see `Worker`.
+        compiles: set once loops have to be compiled while it warms up.
+    """
+    global _compiles
+    _compiles = compiles
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if behind and hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -102,8 +153,17 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def warm_up() -> None:
-    """Make a scene of next to nothing: it loads the modules, the depth model and the compiled loops for the first job,
+def warm_parts() -> list[tuple[Any, ...]]:
+    """What a worker does beforehand, each a function with its arguments: the first step, compiled loops one by one in
+    the order in which they are needed, and all steps."""
+    listed = [
+        (compiling.ensure, *loop) for name, group in compiling.loops().items() if name != "original" for loop in group
+    ]
+    return [(warm_up, "original"), *listed, (warm_up, "final")]
+
+
+def warm_up(until: Step) -> None:
+    """Make a scene of next to nothing: it loads the modules, the networks and the compiled loops for the first job,
     which would wait for them otherwise."""
     import numpy as np
 
@@ -113,8 +173,21 @@ def warm_up() -> None:
     _decoder().start()
     width, height = WARM_SIZE
     grey = np.full((height, width, 3), 128, np.uint8)
-    scene = pipeline.make(grey, Settings(processing_size=width), fetch=False)
-    render.render(scene)
+    with compiling.uncollected(), compiling.noticed(_compile_beside):
+        if until == "original":  # all of its loops, of which next to nothing doesn't take all
+            for loop in compiling.loops()[until]:
+                compiling.ensure(*loop)
+        scene = pipeline.make(grey, Settings(processing_size=width), until=until, fetch=False)
+        if until == "final":
+            render.render(scene)
+
+
+@functools.cache
+def _compile_beside() -> compiling.Beside:
+    """Once: have another process compile what the first step, which this one compiles, doesn't take."""
+    if _compiles is not None:
+        _compiles.set()
+    return compiling.Beside(LATER)
 
 
 @functools.cache

@@ -153,6 +153,10 @@ class Products(Book[Row]):
         """Write how far it is; False: the claim is gone, stop working."""
         return self._change(self._held(claim), fraction=fraction, message=message)
 
+    def say(self, claim: Claim, message: str) -> None:
+        """Why nothing of a product that was taken has begun yet."""
+        self.report(claim, 0.0, message)
+
     def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
         """It is made: `file`, `bytes` and `notes`."""
         return self._change(self._held(claim), state="done", result=result, owner=None, fraction=1.0)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from diorama import compiling
 from diorama.errors import ClusterError, JobNotFoundError, StorageError
 from diorama.jobs import making, products, work
 from diorama.jobs.cluster import Cluster, ClusterWorker
@@ -137,10 +138,14 @@ class Slot:
         """See a task through until it is made, has failed, was taken away or the server stops."""
         runner, claim = self._runner, task.claim
         future = self._submit(task)
+        told = False
         while not wait([future], timeout=0.1).done:
             if self._cancelled == claim or runner.stopping.is_set():
                 self.kill()
                 break
+            if not told and self._worker is not None and self._worker.compiles:
+                told = True
+                runner.book(claim).say(claim, compiling.NOTICE)
         if future.done() and not future.cancelled() and future.exception() is None:
             self._keep(claim, future.result())
         elif self._cancelled == claim or runner.stopping.is_set():

@@ -285,6 +285,10 @@ class Store(Book[Job]):
         """Write how far a job is; False: the claim is gone, stop working."""
         return self._change(self._held(claim), progress=progress)
 
+    def say(self, claim: Claim, message: str) -> None:
+        """Why nothing of a job that was taken has begun yet."""
+        self.report(claim, {"message": message})
+
     def finish(self, claim: Claim, result: dict[str, Any]) -> bool:
         """The step that `result` names is made and waits for the user."""
         # Whoever holds the claim is the only one to write results, so nothing is lost between reading and writing.

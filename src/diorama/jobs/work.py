@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
 
-from diorama import records
+from diorama import compiling, records
 from diorama.errors import DioramaError
 from diorama.jobs import outputs, processes, space
 from diorama.jobs.ahead import Ahead
@@ -26,7 +26,7 @@ from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
     from diorama.bundle import Checkpoints
-    from diorama.types import Scene, SegmentEdit, StageReport, Step
+    from diorama.types import Progress, Scene, SegmentEdit, StageReport, Step
 
 log = logging.getLogger(__name__)
 
@@ -86,13 +86,18 @@ def edits_of(records: dict[str, Any]) -> dict[str, list[SegmentEdit]]:
 
 
 def _make(task: Task, store: Store) -> dict[str, Any]:
+    settings = Settings.parse(task.settings)
+    reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
+    with compiling.announced(reporter) as progress:
+        return _made(task, settings, reporter, progress)
+
+
+def _made(task: Task, settings: Settings, reporter: Reporter, progress: Progress) -> dict[str, Any]:
     from diorama import bundle, pipeline
 
     folder = JobFolder(task.folder, task.files)
     space.require(task.folder)
     folder.pull_upload(task.upload.name)
-    settings = Settings.parse(task.settings)
-    reporter = Reporter(store, task.claim, settings, task.step, corrected=bool(task.corrections))
     for other in [kept for kept in _recent if kept.parent != folder.stages]:
         del _recent[other]
     checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter, folder)
@@ -102,7 +107,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
             settings,
             until=task.step,
             fetch=False,
-            progress=reporter,
+            progress=progress,
             checkpoints=checkpoints,
             edits=edits_of(task.edits),
             corrections=task.corrections,
@@ -110,7 +115,7 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
             placed=lambda early: ahead.begin(early, checkpoints.before(early)),
         )
         target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
-        reporter(FILES, 0.0, FILES_MESSAGE)
+        progress(FILES, 0.0, FILES_MESSAGE)
         folder.pull(target)
         if outputs.is_made(target, task.step):
             folder.use(target)
@@ -119,13 +124,13 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
             outputs.make(
                 scene,
                 target,
-                lambda share: reporter(FILES, share, FILES_MESSAGE),
+                lambda share: progress(FILES, share, FILES_MESSAGE),
                 checkpoints.before(scene),
                 checkpoints.pictures,
                 ahead.take,
             )
             folder.push(target)
-    reporter(FILES, 1.0, FILES_MESSAGE)
+    progress(FILES, 1.0, FILES_MESSAGE)
     folder.prune(used={*checkpoints.used, target, *(folder.outputs / name for name in task.kept)})
     _recent.update(checkpoints.recent)
     made = _result(scene, target, task.step) | {"bytes": folder.size()}

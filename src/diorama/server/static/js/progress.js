@@ -21,6 +21,7 @@ export function progressPanel(job) {
     { class: "bar", role: "progressbar", "aria-label": T.bar, "aria-valuemin": "0", "aria-valuemax": "100" },
     h("span", { class: "bar-fill" }),
   );
+  const message = h("p", { class: "making-message", hidden: true });
   const stages = h("ol", { class: "stages", "aria-label": T.stages });
   const connection = h("div", { class: "notice", hidden: true }, icon("warning"), h("p", {}, T.lost));
   const element = h(
@@ -36,6 +37,7 @@ export function progressPanel(job) {
         { class: "card card-pad making-card" },
         h("div", { class: "making-head" }, percent, left),
         bar,
+        message,
         stages,
         connection,
         h("p", { class: "muted making-note" }, T.leave),
@@ -56,6 +58,7 @@ export function progressPanel(job) {
     setText(left, timeLeft(now));
     element.dataset.stage = now.stage ?? "";
     showStages(stages, now);
+    showMessage(message, now);
     const sentence = now.state === "queued" ? `${T.queued}. ${queue(now)}` : now.message;
     if (sentence && sentence !== said) {
       said = sentence;
@@ -71,6 +74,13 @@ export function progressPanel(job) {
     },
     destroy() {},
   };
+}
+
+/** What is said beyond the names of the stages, which stand in the list: why it takes longer, or what is fetched. */
+function showMessage(element, job) {
+  const named = job.stages.some((stage) => stage.label === job.message);
+  element.hidden = job.state !== "running" || !job.message || named;
+  setText(element, element.hidden ? "" : job.message);
 }
 
 const queue = (job) => (job.queue_position ? S.progress.queue(job.queue_position) : S.progress.queueNext);
