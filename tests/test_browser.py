@@ -321,7 +321,7 @@ def test_the_page_says_why_the_first_time_takes_longer(address: str, browser: Br
         page.route("**/events", lambda route: route.abort())
         page.route(f"**/api/v1/jobs/{job['id']}", lambda route: route.fulfill(json=job))
         page.goto(f"/jobs/{job['id']}")
-        page.get_by_text(compiling.NOTICE).wait_for()
+        page.locator(".making-message", has_text=compiling.NOTICE).wait_for()
         accessibility.check(page, "a photo that is worked on for the first time on this machine")
         page.goto("about:blank")
         assert page.request.delete(f"/api/v1/jobs/{job['id']}").ok
