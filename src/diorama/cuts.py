@@ -19,9 +19,8 @@ RAMP = 9
 
 
 def near_inverse_depth(points: PointCloud) -> float:
-    """The inverse depth that counts as near: the 98th percentile, so that a few specks don't set the scale."""
-    seen = points.z if points.opaque is None or not points.opaque.any() else points.z[points.opaque]
-    return float(1 / np.percentile(seen, 2))
+    """The inverse depth that counts as near."""
+    return points.near
 
 
 def find_cuts(points: PointCloud, settings: Settings) -> Cuts:

@@ -298,7 +298,8 @@ def _rim(depth: LayeredDepth, scale: np.float32, settings: Settings, doubt: Doub
     there, source, opacity = ribbon(depth.near_side & visible.there, allowed, settings.rim_width, doubt.opacity)
     if not there.any():
         return None
-    disparity = np.where(there, visible.disparity.ravel()[source], visible.disparity).astype(np.float32)
+    disparity = visible.disparity.copy()
+    disparity[there] = visible.disparity.flat[source[there]]
     # Only where the foreground really stands in front.
     there &= disparity > visible.disparity + visible.jump / 2
     if not there.any():

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numba
 import numpy as np
 
 from diorama.types import Bool, Camera, Cuts, Float32, Int32, UInt8
-
-Array = TypeVar("Array", Bool, Float32)
 
 DIAGONAL = 1.2
 """The viewer may move along both axes at once: reach a little farther than along one."""
@@ -115,11 +112,13 @@ def find_layers(
         hidden = owner >= 0
         if not hidden.any():
             break
-        behind = _even(np.where(hidden, visible.ravel()[np.maximum(owner, 0)], front), visible, hidden, threshold)
-        behind = np.where(hidden, np.minimum(behind, front - threshold / 2), front).astype(np.float32)
-        surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
         pixels = np.flatnonzero(hidden).astype(np.int32)
-        sources = pixels, cost.flat[pixels], way.flat[pixels], owner.flat[pixels], reach.flat[pixels]
+        behind = front.copy()
+        behind.flat[pixels] = visible.ravel()[owner.ravel()[pixels]]
+        even = _even(behind, visible, pixels, threshold)
+        behind.flat[pixels] = np.minimum(even, front.ravel()[pixels] - np.float32(threshold / 2))
+        surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
+        sources = pixels, *(of_each.ravel()[pixels] for of_each in (cost, way, owner, reach))
         front = behind
     outermost = _grown(far_side, wide_cuts, strip - 1) & ~near_side
     unsure = near_side if strip == 1 else outermost | _grown(near_side, wide_cuts, strip - 1)
@@ -147,16 +146,18 @@ def bridged(depth: LayeredDepth, rgb: UInt8, steepest: float) -> LayeredDepth:
         seed = surface.seed.ravel()
         kept = []
         for axis, cut in ((1, surface.cuts.right), (0, surface.cuts.down)):
-            # Not where the stretched part would come out in front of what hides it.
-            behind = _along(np.maximum, surface.disparity, axis) < _along(np.minimum, visible, axis)
-            torn = cut & _along(np.logical_and, surface.there, axis) & behind & _between_whole(~cut, axis)
-            torn &= _along(np.minimum, surface.disparity, axis) > steepest * _along(np.maximum, surface.disparity, axis)
-            places = np.flatnonzero(torn)
+            places = np.flatnonzero(cut & _both(surface.there, axis) & _between_whole(~cut, axis))
             before = places if axis == 0 else places // (width - 1) * width + places % (width - 1)
             ends = np.stack([before, before + (1 if axis else width)])
+            disparity = surface.disparity.ravel()[ends]
+            # Not where the stretched part would come out in front of what hides it.
+            torn = disparity.max(axis=0) < visible.ravel()[ends].min(axis=0)
+            torn &= disparity.min(axis=0) > np.float32(steepest) * disparity.max(axis=0)
             colour = mean[np.where(seed[ends] >= 0, seed[ends], ends)].astype(np.float32)
-            torn.flat[places] = np.linalg.norm(colour[1] - colour[0], axis=1) < ALIKE
-            kept.append(np.ascontiguousarray(cut & ~torn))
+            torn &= np.linalg.norm(colour[1] - colour[0], axis=1) < ALIKE
+            cut = cut.copy()
+            cut.flat[places[torn]] = False
+            kept.append(cut)
         stretched.append(replace(surface, cuts=Cuts(kept[0], kept[1])))
     return replace(depth, surfaces=tuple(stretched))
 
@@ -169,10 +170,9 @@ def _between_whole(whole: Bool, axis: int) -> Bool:
     return both
 
 
-def _along(join: np.ufunc, values: Array, axis: int) -> Array:
-    """For each link between neighbours along an axis: their values joined."""
-    before, after = (values[:, :-1], values[:, 1:]) if axis else (values[:-1], values[1:])
-    return np.asarray(join(before, after), values.dtype)
+def _both(mask: Bool, axis: int) -> Bool:
+    """For each link between neighbours along an axis: whether the mask holds both."""
+    return mask[:, :-1] & mask[:, 1:] if axis else mask[:-1] & mask[1:]
 
 
 def _sources(
@@ -191,15 +191,22 @@ def _sources(
     return near[first], cost, np.full(len(first), 5, np.int32), far[first], reach
 
 
-def _even(behind: Float32, visible: Float32, hidden: Bool, threshold: float) -> Float32:
-    """Hidden disparity without the raggedness of the edge that it was continued from."""
+def _even(behind: Float32, visible: Float32, pixels: Int32, threshold: float) -> Float32:
+    """(N,) hidden disparity, at the flat indices `pixels`, without the raggedness of the edge that it was continued
+    from."""
     import cv2
 
-    smooth = np.ascontiguousarray(behind, np.float32)
+    smooth = behind.copy()
     for _ in range(SMOOTHINGS):
-        smooth = np.where(hidden, cv2.medianBlur(smooth, 5), smooth).astype(np.float32)
-    _relax(smooth, visible, hidden, np.flatnonzero(hidden), threshold, RELAXATIONS)
-    return smooth
+        smooth.flat[pixels] = cv2.medianBlur(smooth, 5).ravel()[pixels]
+    # What is seen and what is hidden in one picture; beyond its border nothing is alike.
+    field = np.pad(visible, 1, constant_values=np.nan)
+    row, column = np.divmod(pixels, visible.shape[1])
+    places = ((row + 1) * field.shape[1] + column + 1).astype(np.uint32)
+    field.ravel()[places] = smooth.ravel()[pixels]
+    _relax(field.ravel(), field.shape[1], places, np.float32(threshold), RELAXATIONS)
+    even: Float32 = field.ravel()[places]
+    return even
 
 
 def _grown(mask: Bool, cuts: Cuts, steps: int) -> Bool:
@@ -340,37 +347,23 @@ def _spread(front, under, flat, pixels, costs, ways, owners, reaches, threshold,
 
 
 @numba.njit(cache=True, nogil=True)
-def _relax(behind, visible, hidden, places, threshold, sweeps):  # type: ignore[no-untyped-def]
-    """Even out the hidden surfaces in place: each pixel becomes the mean of its neighbours on the same surface, hidden
-    or visible (Gauss-Seidel on Laplace's equation, its edges held by the visible background). `places`: the flat
-    indices of what is hidden, ascending."""
-    height, width = behind.shape
-    count_all = len(places)
+def _relax(field, width, places, threshold, sweeps):  # type: ignore[no-untyped-def]
+    """Even out the hidden surfaces in place: each of the `places`, ascending flat indices, becomes the mean of its
+    neighbours on the same surface (Gauss-Seidel on Laplace's equation, its edges held by the visible background).
+
+    `field`: flat, what is hidden there and else visible; none of the places is at its border.
+    """
+    share = np.array([0.0, 1.0, 1 / 2, 1 / 3, 1 / 4])
+    steps = np.array([-width, width, -1, 1])
     for sweep in range(sweeps):
-        for j in range(count_all):
-            place = places[j if sweep % 2 == 0 else count_all - 1 - j]
-            y, x = place // width, place % width
-            here = behind[y, x]
+        for j in range(len(places)):
+            place = places[j if sweep % 2 == 0 else len(places) - 1 - j]
+            here = field[place]
             total, count = 0.0, 0
-            if y > 0:
-                there = behind[y - 1, x] if hidden[y - 1, x] else visible[y - 1, x]
-                if abs(there - here) <= threshold:
-                    total += there
-                    count += 1
-            if y + 1 < height:
-                there = behind[y + 1, x] if hidden[y + 1, x] else visible[y + 1, x]
-                if abs(there - here) <= threshold:
-                    total += there
-                    count += 1
-            if x > 0:
-                there = behind[y, x - 1] if hidden[y, x - 1] else visible[y, x - 1]
-                if abs(there - here) <= threshold:
-                    total += there
-                    count += 1
-            if x + 1 < width:
-                there = behind[y, x + 1] if hidden[y, x + 1] else visible[y, x + 1]
+            for k in range(4):
+                there = field[np.uint32(place + steps[k])]
                 if abs(there - here) <= threshold:
                     total += there
                     count += 1
             if count:
-                behind[y, x] = total / count
+                field[place] = total * share[count]

@@ -216,22 +216,25 @@ def _weights(reach: int) -> tuple[Float32, Float32]:
 def _vote(inverse, rgb, trust, middle, reach, step, by_colour, by_distance, moved, pixels):  # type: ignore[no-untyped-def]
     """Pixels whose likes lie on the other side of `middle` take their mean there, in place."""
     height, width = inverse.shape
+    depth, colour, worth = inverse.ravel(), rgb.reshape(-1, 3), trust.ravel()
     for number in range(len(pixels)):
         y, x = pixels[number] // width, pixels[number] % width
         red, green, blue = np.int32(rgb[y, x, 0]), np.int32(rgb[y, x, 1]), np.int32(rgb[y, x, 2])
         between = middle[y, x]
         near, far, total_near, total_far = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
         for v in range(max(y % step, y - reach), min(height, y + reach + 1), step):
+            along = by_distance[abs(v - y)]
             for u in range(max(x % step, x - reach), min(width, x + reach + 1), step):
-                r, g, b = rgb[v, u, 0] - red, rgb[v, u, 1] - green, rgb[v, u, 2] - blue
-                weight = by_colour[(r * r + g * g + b * b) >> 6] * trust[v, u]
-                weight *= by_distance[abs(v - y)] * by_distance[abs(u - x)]
-                if inverse[v, u] > between:
+                at = np.uint32(v * width + u)  # unsigned: no index is taken from the end
+                r, g, b = colour[at, 0] - red, colour[at, 1] - green, colour[at, 2] - blue
+                weight = by_colour[np.uint32((r * r + g * g + b * b) >> 6)] * worth[at]
+                weight *= along * by_distance[np.uint32(abs(u - x))]
+                if depth[at] > between:
                     near += weight
-                    total_near += weight * inverse[v, u]
+                    total_near += weight * depth[at]
                 else:
                     far += weight
-                    total_far += weight * inverse[v, u]
+                    total_far += weight * depth[at]
         if inverse[y, x] > between:
             if far > near:
                 moved[y, x] = total_far / far

@@ -204,6 +204,12 @@ class PointCloud:
         """(H, W), 1 / z"""
         return np.reciprocal(self.z)
 
+    @cached_property
+    def near(self) -> float:
+        """The inverse depth that counts as near: the 98th percentile, so that a few specks don't set the scale."""
+        seen = self.z if self.opaque is None or not self.opaque.any() else self.z[self.opaque]
+        return float(1 / np.percentile(seen, 2))
+
     def __len__(self) -> int:
         return int(np.count_nonzero(self.mask))
 

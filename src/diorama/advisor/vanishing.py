@@ -260,9 +260,9 @@ def misses(edges: Edges, frames: Float64, focals: Float64) -> tuple[Float64, Flo
     q[..., 2] = -(x * sy - y * sx)
     d = frames[..., None]  # (H, 3, 3, 1)
     f = focals[:, None, None]
-    length = np.hypot(f * d[:, :, 0] - d[:, :, 2] * x, f * d[:, :, 1] - d[:, :, 2] * y)
-    length = np.maximum(length, 1e-3)
-    return np.einsum("hkc,hnc->hkn", frames, q) / length, q, length
+    across, down = f * d[:, :, 0] - d[:, :, 2] * x, f * d[:, :, 1] - d[:, :, 2] * y
+    length = np.maximum(np.sqrt(across * across + down * down), 1e-3)
+    return frames @ np.swapaxes(q, 1, 2) / length, q, length
 
 
 def losses_of(edges: Edges, frames: Float64, focals: Float64) -> Float64:

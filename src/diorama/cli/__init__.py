@@ -5,6 +5,7 @@ Stages are imported inside the commands, so that ``diorama --help`` answers at o
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -67,10 +68,13 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-) -> None: ...
+) -> None:
+    # Nothing here is large enough for a second thread of linear algebra, and one that waits for work turns in circles:
+    # it took a tenth of step 3's processor time. NumPy, which isn't loaded yet, and worker processes read it here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 # ---- make ------------------------------------------------------------------------------------------------------

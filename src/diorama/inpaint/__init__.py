@@ -153,12 +153,12 @@ def fill(
             raise ValueError(f"{name} must be {rgb.shape[:2]} bool, not {mask.shape} {mask.dtype}")
     if disparity is None:
         disparity = np.zeros(hole.shape, np.float32)
-    if disparity.shape != hole.shape or not np.isfinite(disparity[hole | known]).all():
+    if disparity.shape != hole.shape or not (_is_finite(disparity) or _is_finite(disparity[hole | known])):
         raise ValueError(f"disparity must be {hole.shape} and finite where it is used, not {disparity.shape}")
     backend = _find(choose(model)[0])
     if visible is None:
         visible, known = disparity, known & ~hole
-    if visible.shape != hole.shape or not np.isfinite(visible[known]).all():
+    if visible.shape != hole.shape or not (_is_finite(visible) or _is_finite(visible[known])):
         raise ValueError(f"visible must be {hole.shape} and finite where known, not {visible.shape}")
     if not hole.any():
         return rgb.copy()
@@ -176,6 +176,12 @@ def takes_words(name: str) -> bool:
         UnknownModelError: there is no inpainter of that name.
     """
     return _find(name).words
+
+
+def _is_finite(values: Depth) -> bool:
+    import numpy as np
+
+    return bool(np.isfinite(values).all())
 
 
 def _find(name: str) -> Backend:

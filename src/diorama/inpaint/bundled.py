@@ -20,10 +20,11 @@ def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible
     # What isn't known may influence nothing, so it is removed before anything is computed.
     levels = pyramid.build(pyramid.finest(rgb, hole, known, behind, visible))
     smooth = membrane.solve(levels)
-    filled = smooth[0][hole]
+    places = np.flatnonzero(hole)
+    filled = smooth[0].reshape(-1, 3)[places]
     beyond = mirror.beyond(hole, known)
     if not beyond[hole].all():  # detail that exemplars can't give beyond the picture, and it would be the longest part
-        filled = DETAIL * exemplar.refine(levels, smooth)[hole] + (1 - DETAIL) * filled
-    out[hole] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
+        filled = DETAIL * exemplar.refine(levels, smooth).reshape(-1, 3)[places] + (1 - DETAIL) * filled
+    out.reshape(-1, 3)[places] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)
     del levels, smooth, filled
     return mirror.add(out, beyond, known & ~hole, behind, visible) if beyond.any() else out

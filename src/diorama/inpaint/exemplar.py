@@ -99,8 +99,9 @@ def _nearest(level: Level, tolerance: float) -> Ints:
     free = level.known & ~level.hole
     if not free.any():
         free = level.known
-    rows, columns = np.indices(free.shape, np.int32)
-    shifts: Ints = nearest(free) - np.dstack([rows, columns])
+    places = np.flatnonzero(level.hole)
+    shifts = np.zeros((*level.hole.shape, 2), np.int32)
+    shifts.reshape(-1, 2)[places] = nearest(free, places) - np.stack(np.divmod(places, free.shape[1]), 1)
     _look_along(level.known, level.visible, level.hole, level.behind, tolerance, shifts)
     return shifts
 
@@ -132,8 +133,9 @@ def _trust(level: Level, guess: float) -> Float:
     """(H, W): weight of a hole's pixel in a comparison: the farther from anything known, the less it is worth."""
     free = level.known & ~level.hole
     distance = cv2.distanceTransform((~free).view(np.uint8), cv2.DIST_L2, 3)
+    places = np.flatnonzero(level.hole)
     trust = np.zeros(free.shape, np.float32)
-    trust[level.hole] = np.maximum(0.9 ** distance[level.hole], 0.05) * guess + 0.02
+    trust.flat[places] = np.maximum(0.9 ** distance.ravel()[places], 0.05) * guess + 0.02
     return trust
 
 

@@ -64,29 +64,32 @@ def solve(levels: list[Level]) -> list[Float]:
     finest = levels[0]
     mean = _mean(finest.colour, finest.known)
     solutions: list[Float] = []
-    coarser = np.zeros((1, 1, 3), np.float32)  # structure tensor of the level before
+    coarser = np.zeros_like(levels[-1].colour)  # structure tensor of the level before
     for level in reversed(levels):
         h, w = level.hole.shape
-        ys, xs = np.divmod(np.flatnonzero(level.hole), w)
-        known = level._replace(colour=_tensor(level))
-        tensor = np.zeros_like(known.colour)
-        if solutions:
-            tensor[ys, xs] = coarser[ys // 2, xs // 2]
+        places = np.flatnonzero(level.hole)
+        ys, xs = np.divmod(places, w)
+        none = np.zeros((len(ys), 3), np.float32)
+        tensor = coarser.reshape(-1, 3)[ys // 2 * coarser.shape[1] + xs // 2]
         itself = level is not finest
-        _relax(tensor, tensor[:0], ys, xs, *known, itself, *_FLOW, TENSOR_SWEEPS)
-        del known  # as large as the picture, as are the tensor and what is filled
+        known = level._replace(colour=_tensor(level))
+        tensor = _relax(tensor, none, ys, xs, *known, itself, *_FLOW, TENSOR_SWEEPS)
+        del known, none  # as large as the picture, as is what is filled
         if solutions:
             filled = _doubled(solutions[-1], h, w)
         else:
             filled = np.broadcast_to(mean.astype(np.float32), level.colour.shape).copy()
-        _relax(filled, tensor, ys, xs, *level, itself, *_FLOW, SWEEPS)
+        pixels = filled.reshape(-1, 3)
+        pixels[places] = _relax(pixels[places], tensor, ys, xs, *level, itself, *_FLOW, SWEEPS)
         solutions.append(filled)
-        coarser = tensor
+        if level is not finest:
+            coarser = np.zeros_like(filled)
+            coarser.reshape(-1, 3)[places] = tensor
     return solutions[::-1]
 
 
 def _tensor(level: Level) -> Float:
-    """(H, W, 3): xx, xy and yy of the structure tensor of what is known at the holes' edges; elsewhere 0."""
+    """(H, W, 3): xx, xy and yy of the structure tensor of what is known at the holes' edges; elsewhere anything."""
     ring = np.ones((3, 3), np.uint8)
     edge = level.known & (cv2.dilate(level.hole.view(np.uint8), ring) > 0)
     ys, xs = np.divmod(np.flatnonzero(edge), edge.shape[1])
@@ -104,7 +107,7 @@ def _products(colour, known, visible, ys, xs):  # type: ignore[no-untyped-def]
     """(H, W, 3): squares and product of the gradient at the pixels (ys, xs), within one surface; summed over the
     colour channels; -1 where a neighbour is missing."""
     height, width = known.shape
-    products = np.zeros((height, width, 3), np.float32)
+    products = np.empty((height, width, 3), np.float32)  # nobody looks elsewhere
     for i in range(len(ys)):
         y, x = ys[i], xs[i]
         left, right, top, bottom = x, x, y, y
@@ -119,6 +122,7 @@ def _products(colour, known, visible, ys, xs):  # type: ignore[no-untyped-def]
         if left == right or top == bottom:
             products[y, x, 0] = -1
             continue
+        products[y, x, 0], products[y, x, 1], products[y, x, 2] = 0, 0, 0
         for c in range(3):
             across = (colour[y, right, c] - colour[y, left, c]) / np.float32(right - left)
             down = (colour[bottom, x, c] - colour[top, x, c]) / np.float32(bottom - top)
@@ -132,10 +136,11 @@ def _products(colour, known, visible, ys, xs):  # type: ignore[no-untyped-def]
 def _integrated(products, known, visible, hole, behind, ys, xs, radius, sigma):  # type: ignore[no-untyped-def]
     """(H, W, 3): at the pixels (ys, xs) the products' Gaussian mean over their own surface within `radius`."""
     height, width = known.shape
-    tensor = np.zeros((height, width, 3), np.float32)
+    tensor = np.empty((height, width, 3), np.float32)  # nobody looks elsewhere
     bell = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2)).astype(np.float32)
     for i in range(len(ys)):
         y, x = ys[i], xs[i]
+        tensor[y, x, 0], tensor[y, x, 1], tensor[y, x, 2] = 0, 0, 0
         if hole[y, x] and abs(visible[y, x] - behind[y, x]) > SAME_SURFACE:
             continue
         total, a, b, c = np.float32(1e-6), np.float32(0), np.float32(0), np.float32(0)
@@ -208,60 +213,68 @@ def _diffusion(a, b, c, sideways, along, noise):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _relax(  # type: ignore[no-untyped-def]
-    filled, tensor, ys, xs, colour, known, visible, hole, behind, itself, scale, sideways, along, noise, omega, sweeps
+    start, tensor, ys, xs, colour, known, visible, hole, behind, itself, scale, sideways, along, noise, omega, sweeps
 ):
-    """Successive over-relaxation of the hole's pixels (ys, xs) in place, forwards and backwards in turn.
+    """Successive over-relaxation of the hole's pixels (ys, xs) from `start`, (N, 3); forwards and backwards in turn.
 
-    `tensor`: (H, W, 3), the structure tensor along whose edges colour flows; no rows where there are no edges.
+    `tensor`: (N, 3), the structure tensor along whose edges colour flows.
     `itself`: a coarse pixel may be partly a hole and partly its own background, which then holds it.
     """
     height, width = hole.shape
     leak = np.float32(1e-5)  # keeps pixels that no weight reaches tied to their neighbours
-    down = (-1, 1, 0, 0, -1, 1, -1, 1, 0)
-    across = (0, 0, -1, 1, -1, 1, 1, -1, 0)
-    weight = np.zeros((len(ys), 8), np.float32)
-    total = np.zeros(len(ys), np.float32)
-    held = np.zeros((len(ys), 3), np.float32)
-    ease = np.zeros(5, np.float32)  # up and down, sideways, both diagonals, itself
-    for i in range(len(ys)):
+    count = len(ys)
+    number = np.empty((height, width), np.uint32)  # of the hole's pixels
+    value = np.zeros((count + 1, 3), np.float32)  # the last stands for a neighbour that isn't there
+    for i in range(count):
+        number[ys[i], xs[i]] = i
+        value[i, 0], value[i, 1], value[i, 2] = start[i, 0], start[i, 1], start[i, 2]
+    # Neighbours above and below, on a diagonal (only one of both conducts), on either side, and the pixel itself. A sum
+    # ends with the neighbour that has just changed, so that what comes before needn't wait for it.
+    down = np.array([-1, 1, 0, 0, 0, 0, 0])
+    across = np.array([0, 0, 0, 0, -1, 1, 0])
+    ease = np.zeros(7, np.float32)
+    link = np.full((count, 6), count, np.uint32)
+    weight = np.zeros((count, 6), np.float32)
+    held = np.zeros((count, 3), np.float32)
+    kept = np.ones(count, np.float32)
+    for i in range(count):
         y, x = ys[i], xs[i]
-        xx, xy, yy = np.float32(0), np.float32(0), np.float32(0)
-        if len(tensor) > 0:
-            xx, xy, yy = tensor[y, x, 0], tensor[y, x, 1], tensor[y, x, 2]
-        ease[1], ease[0], ease[2], ease[3] = _diffusion(xx, xy, yy, sideways, along, noise)
-        ease[4] = (ease[0] + ease[1]) / 2 if itself else 0
-        for k in range(9):
+        beside, above, falling, rising = _diffusion(tensor[i, 0], tensor[i, 1], tensor[i, 2], sideways, along, noise)
+        down[2], across[2], down[3], across[3] = (-1, -1, 1, 1) if falling > 0 else (-1, 1, 1, -1)
+        ease[0], ease[1], ease[4], ease[5] = above, above, beside, beside
+        ease[2] = ease[3] = max(falling, rising)
+        ease[6] = (above + beside) / 2 if itself else 0
+        total = np.float32(0)
+        for k in range(7):
             v, u = y + down[k], x + across[k]
-            if v < 0 or u < 0 or v >= height or u >= width or ease[k // 2] <= 0:
+            if v < 0 or u < 0 or v >= height or u >= width or ease[k] <= 0:
                 continue
-            if hole[v, u] and k < 8:
-                weight[i, k] = ease[k // 2] * (np.exp(-abs(behind[v, u] - behind[y, x]) / scale) + leak)
-                total[i] += weight[i, k]
+            if hole[v, u] and k < 6:
+                link[i, k] = number[v, u]
+                weight[i, k] = ease[k] * (np.exp(-abs(behind[v, u] - behind[y, x]) / scale) + leak)
+                total += weight[i, k]
             gap = abs(visible[v, u] - behind[y, x])
             if known[v, u] and (not hole[v, u] or gap <= SAME_SURFACE):
-                link = ease[k // 2] * (np.exp(-gap / scale) + leak)
-                total[i] += link
+                share = ease[k] * (np.exp(-gap / scale) + leak)
+                total += share
                 for c in range(3):
-                    held[i, c] += link * colour[v, u, c]
-        if total[i] > 0:
-            for k in range(8):
-                weight[i, k] /= total[i]
+                    held[i, c] += share * colour[v, u, c]
+        if total > 0:
+            kept[i] = 1 - omega
+            for k in range(6):
+                weight[i, k] *= omega / total
             for c in range(3):
-                held[i, c] /= total[i]
+                held[i, c] *= omega / total
     for sweep in range(sweeps):
-        for j in range(len(ys)):
-            i = j if sweep % 2 == 0 else len(ys) - 1 - j
-            y, x = ys[i], xs[i]
-            if total[i] <= 0:
-                continue
-            a, b, c = held[i, 0], held[i, 1], held[i, 2]
-            for k in range(8):
-                share = weight[i, k]
-                if share > 0:
-                    v, u = y + down[k], x + across[k]
-                    a += share * filled[v, u, 0]
-                    b += share * filled[v, u, 1]
-                    c += share * filled[v, u, 2]
-            filled[y, x, 0] += omega * (a - filled[y, x, 0])
-            filled[y, x, 1] += omega * (b - filled[y, x, 1])
-            filled[y, x, 2] += omega * (c - filled[y, x, 2])
+        for j in range(count):
+            at = np.uint32(j if sweep % 2 == 0 else count - 1 - j)  # unsigned: no index is taken from the end
+            a = held[at, 0] + kept[at] * value[at, 0]
+            b = held[at, 1] + kept[at] * value[at, 1]
+            c = held[at, 2] + kept[at] * value[at, 2]
+            for k in range(6):
+                share, n = weight[at, k], link[at, k]
+                a += share * value[n, 0]
+                b += share * value[n, 1]
+                c += share * value[n, 2]
+            value[at, 0], value[at, 1], value[at, 2] = a, b, c
+    return value[:count]

@@ -41,25 +41,30 @@ def add(filled: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visib
         known: what may be mirrored.
         behind, visible: disparity (H, W) of the hole's surface and of what is seen.
     """
-    y, x = np.nonzero(hole)
-    across = 2 * nearest(known)[y, x] - np.stack([y, x], 1)
     height, width = hole.shape
-    there_y, there_x = np.clip(across[:, 0], 0, height - 1), np.clip(across[:, 1], 0, width - 1)
-    apart = np.abs(visible[there_y, there_x] - behind[y, x])
-    same = known[there_y, there_x] & (apart <= SAME_SURFACE + SLOPE * np.abs(behind[y, x]))
+    places = np.flatnonzero(hole)
+    across = 2 * nearest(known, places) - np.stack(np.divmod(places, width), 1)
+    there = np.clip(across[:, 0], 0, height - 1) * width + np.clip(across[:, 1], 0, width - 1)
+    own_depth = behind.ravel()[places]
+    apart = np.abs(visible.ravel()[there] - own_depth)
+    same = known.ravel()[there] & (apart <= SAME_SURFACE + SLOPE * np.abs(own_depth))
     if not same.any():
         return filled
     mirrored = np.zeros(hole.shape, np.float32)
-    mirrored[y, x] = same
+    mirrored.flat[places] = same
     share = np.asarray(cv2.blur(mirrored, (5, 5)), np.float32)  # no seam where the surface ends
-    coarse = _smooth(filled, known | hole)
-    detail = filled[there_y, there_x] - coarse[there_y, there_x]
-    weight = (share[y, x] * same)[:, None]
+    weight = share.ravel()[places] * same
+    # What nothing is mirrored onto stays as it is.
+    places, there, weight = places[same], there[same], weight[same, None]
+    coarse, pixels = _smooth(filled, known | hole).reshape(-1, 3), filled.reshape(-1, 3)
+    own = np.take(pixels, places, axis=0).astype(np.float32)
+    detail = np.take(pixels, there, axis=0) - np.take(coarse, there, axis=0)
+    new = own + weight * (np.take(coarse, places, axis=0) - own + detail)
+    # What is coarse and what is fine may add up to more than there is.
+    ranges = [cv2.minMaxLoc(channel, known.view(np.uint8))[:2] for channel in cv2.split(filled)]
+    least, most = min(low for low, _ in ranges), max(high for _, high in ranges)
     out = filled.copy()
-    own = filled[y, x].astype(np.float32)
-    new = own + weight * (coarse[y, x] - own + detail)
-    seen = filled[known]  # what is coarse and what is fine may add up to more than there is
-    out[y, x] = np.clip(np.rint(new), seen.min(), seen.max()).astype(np.uint8)
+    out.reshape(-1, 3)[places] = np.clip(np.rint(new), least, most).astype(np.uint8)
     return out
 
 

@@ -102,13 +102,12 @@ def _halve_hole(hole, disparity):  # type: ignore[no-untyped-def]
     return has, depth
 
 
-def nearest(known: Mask) -> NDArray[np.int32]:
-    """(H, W, 2): row and column of the known pixel that is nearest to each."""
+def nearest(known: Mask, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N, 2): row and column of the known pixel that is nearest to each of the `places`, flat indices."""
     _, labels = cv2.distanceTransformWithLabels(
         (~known).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    ys, xs = np.nonzero(known)
-    places = np.zeros((int(labels.max()) + 1, 2), np.int32)
-    places[labels[ys, xs]] = np.stack([ys, xs], 1)
-    found: NDArray[np.int32] = places[labels]
-    return found
+    at = np.flatnonzero(known)
+    table = np.zeros(int(labels.max()) + 1, np.int64)
+    table[labels.ravel()[at]] = at
+    return np.stack(np.divmod(table[labels.ravel()[places]], known.shape[1]), 1)
