@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +99,16 @@ class Renderer:
             run = pool.map if self.threads > 1 else map
             self._project(camera, translate, rotate, max(nearest, self._near), run)
             screen = self._screen
-            sort = lambda faces: raster.sort_into_bands(screen, faces, width, height, BAND)  # noqa: E731
-            (starts, listed), (soft_starts, soft_listed) = run(sort, (self._faces, self._soft_faces))
+
+            def sort(faces: Int32, first: int, end: int) -> tuple[NDArray[np.int64], Int32]:
+                found: tuple[NDArray[np.int64], Int32] = raster.sort_into_bands(
+                    screen, faces, first, end, width, height, BAND
+                )
+                return found
+
+            parts = self._parts(len(self._faces))
+            sorted_parts = list(run(partial(sort, self._faces), parts[:-1], parts[1:]))
+            soft_starts, soft_listed = sort(self._soft_faces, 0, len(self._soft_faces))
             seen, soft_seen = np.zeros(len(self._faces), np.bool_), np.zeros(len(self._soft_faces), np.bool_)
 
             waiting = iter(range(-(-height // BAND)))
@@ -107,7 +116,7 @@ class Renderer:
             def draw(worker: int) -> None:
                 room = self._room(worker, width)
                 for band in waiting:
-                    mine = listed[starts[band] : starts[band + 1]]
+                    mine = np.concatenate([listed[starts[band] : starts[band + 1]] for starts, listed in sorted_parts])
                     mine_soft = soft_listed[soft_starts[band] : soft_starts[band + 1]]
                     solid = self._faces, mine, self._looks, seen
                     over = self._soft_faces, mine_soft, self._soft_looks, soft_seen
@@ -125,18 +134,22 @@ class Renderer:
             self._rooms[worker] = np.empty(shape, np.float32), np.empty(shape, np.int32)
         return self._rooms[worker]
 
+    def _parts(self, count: int) -> list[int]:
+        """Where each thread's share of so many things begins, and the end."""
+        return [count * part // self.threads for part in range(self.threads + 1)]
+
     def _project(
         self, camera: Camera, translate: Vector, rotate: Vector, near: float, run: Callable[..., object]
     ) -> None:
         move = np.asarray(translate, np.float64)
         lens = np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float64)
-        edges = [len(self._vertices) * part // self.threads for part in range(self.threads + 1)]
+        parts = self._parts(len(self._vertices))
         how = move, rotation(rotate), lens, near
 
         def project(first: int, last: int) -> None:
             raster.project(self._vertices, *how, first, last, self._screen)
 
-        list(run(project, edges[:-1], edges[1:]))  # type: ignore[call-overload]
+        list(run(project, parts[:-1], parts[1:]))  # type: ignore[call-overload]
 
 
 def render(
