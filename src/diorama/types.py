@@ -67,6 +67,11 @@ class EmbeddedDepth:
             raise ValueError("inverse depth must be finite and not negative")
 
 
+SLIGHTLY = 1.25
+"""Reductions by less are bilinear: an area's mean is one of two pixels as well there, in five times the time, and keeps
+less of the photo (0.04 dB at 1.04, 0.3 dB at 1.25, enlarged again)."""
+
+
 @dataclass(frozen=True)
 class Photo:
     """A decoded photo: upright, sRGB, 8 bits."""
@@ -97,15 +102,16 @@ class Photo:
         return int(self.rgb.shape[0])
 
     def fitted(self, long_side: int) -> Photo:
-        """Area-averaged so that the long side is at most `long_side` pixels; itself when it already is."""
+        """Reduced so that the long side is at most `long_side` pixels; itself when it already is."""
         import cv2
 
         longest = max(self.width, self.height)
         if longest <= long_side:
             return self
         size = max(1, round(self.width * long_side / longest)), max(1, round(self.height * long_side / longest))
-        rgb = cv2.resize(self.rgb, size, interpolation=cv2.INTER_AREA)
-        alpha = None if self.alpha is None else cv2.resize(self.alpha, size, interpolation=cv2.INTER_AREA)
+        how = cv2.INTER_AREA if longest > SLIGHTLY * long_side else cv2.INTER_LINEAR
+        rgb = cv2.resize(self.rgb, size, interpolation=how)
+        alpha = None if self.alpha is None else cv2.resize(self.alpha, size, interpolation=how)
         return replace(
             self,
             rgb=np.ascontiguousarray(rgb, np.uint8),

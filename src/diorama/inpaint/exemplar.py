@@ -62,15 +62,15 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
     shifts = _nearest(levels[-1], costs.tolerance)
     for index in range(count - 1, -1, -1):
         level, start, plan = levels.pop(), smooth.pop(), passes[index]
-        hole, behind = level.hole, level.behind
+        known, hole, behind = level.known, level.hole, level.behind
+        picture = _packed(level.colour, known, level.visible)
+        del level
         h, w = hole.shape
         if index < count - 1:
             filled = np.asarray(cv2.resize(filled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
             shifts = _doubled(shifts, hole)
         ys, xs = _centres(hole, plan.stride)
-        trust = _trust(level, costs.guess)
-        picture = _packed(level.colour, level.known, level.visible)
-        del level
+        trust = _trust(known, hole, costs.guess)
         around = np.full((h, w, 3), -1, np.float32)
         for turn in range(plan.rounds):
             cost = np.zeros(len(ys), np.float32)
@@ -78,11 +78,8 @@ def refine(levels: list[Level], smooth: list[Float], passes: tuple[Pass, ...] = 
                 filled, trust, picture, hole, behind, start, around, ys, xs, shifts, cost,
                 plan.sweeps, plan.reach, plan.stride, 97 * index + turn, *costs[:6],
             )  # fmt: skip
-            votes, weight = _vote(
-                picture, hole, behind, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness
-            )
-            _settle(filled, hole, votes, weight, start)
-            del votes, weight
+            votes = _vote(picture, hole, behind, ys, xs, shifts, cost, costs.radius, costs.tolerance, costs.softness)
+            _settle(filled, hole, votes, start)
     return filled
 
 
@@ -129,11 +126,11 @@ def _look_along(known, visible, hole, behind, tolerance, shifts):  # type: ignor
                     break
 
 
-def _trust(level: Level, guess: float) -> Float:
+def _trust(known: Mask, hole: Mask, guess: float) -> Float:
     """(H, W): weight of a hole's pixel in a comparison: the farther from anything known, the less it is worth."""
-    free = level.known & ~level.hole
+    free = known & ~hole
     distance = cv2.distanceTransform((~free).view(np.uint8), cv2.DIST_L2, 3)
-    places = np.flatnonzero(level.hole)
+    places = np.flatnonzero(hole)
     trust = np.zeros(free.shape, np.float32)
     trust.flat[places] = np.maximum(0.9 ** distance.ravel()[places], 0.05) * guess + 0.02
     return trust
@@ -153,13 +150,15 @@ def _doubled(shifts, hole):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _settle(filled, hole, votes, weight, smooth):  # type: ignore[no-untyped-def]
-    """Give the hole its colours, in place: what was voted for, else the membrane's."""
+def _settle(filled, hole, votes, smooth):  # type: ignore[no-untyped-def]
+    """Give the hole its colours, in place: what was voted for (see `_vote`), else the membrane's."""
+    n = 0
     for y in range(hole.shape[0]):
         for x in range(hole.shape[1]):
             if hole[y, x]:
                 for c in range(3):
-                    filled[y, x, c] = votes[y, x, c] / weight[y, x] if weight[y, x] > 0 else smooth[y, x, c]
+                    filled[y, x, c] = votes[n, c] / votes[n, 3] if votes[n, 3] > 0 else smooth[y, x, c]
+                n += 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -348,10 +347,18 @@ def _search(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _vote(picture, hole, behind, ys, xs, shifts, cost, radius, tolerance, softness):  # type: ignore[no-untyped-def]
-    """Sum of the overlapping patches' colours, and of their weights, at each hole pixel. `picture`: see `_packed`."""
+    """(N, 4): sums of the overlapping patches' colours and of their weights at the hole's pixels, row by row.
+
+    `picture`: see `_packed`.
+    """
     height, width = hole.shape
-    votes = np.zeros((height, width, 3), np.float32)
-    weight = np.zeros((height, width), np.float32)
+    number = np.empty((height, width), np.int32)  # of the hole's pixels
+    count = 0
+    for y in range(height):
+        for x in range(width):
+            number[y, x] = count
+            count += hole[y, x]
+    votes = np.zeros((count, 4), np.float32)
     bell = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
@@ -376,7 +383,8 @@ def _vote(picture, hole, behind, ys, xs, shifts, cost, radius, tolerance, softne
                 if picture[b, a, 3] > here + tolerance:
                     continue
                 share = worth * bell[dy + radius, dx + radius]
-                weight[v, u] += share
+                n = number[v, u]
+                votes[n, 3] += share
                 for c in range(3):
-                    votes[v, u, c] += share * picture[b, a, c]
-    return votes, weight
+                    votes[n, c] += share * picture[b, a, c]
+    return votes
