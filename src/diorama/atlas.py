@@ -121,9 +121,10 @@ def _visible_panel(grid: UInt8, repainted: Bool, photo: Photo, depth: LayeredDep
     source = photo.rgb if fx > 0.99 else cv2.GaussianBlur(photo.rgb, (0, 0), 0.35 / fx)
     cv2.warpAffine(source, matrix, size, dst=sharp, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
     soft = np.asarray(cv2.resize(repainted.astype(np.float32), size, interpolation=cv2.INTER_LINEAR))
-    where = soft > 0
-    share = soft[where][:, None]
-    sharp[where] = np.round(share * panel[where] + (1 - share) * sharp[where]).astype(np.uint8)
+    where = np.flatnonzero(soft)
+    share = soft.ravel()[where][:, None]
+    shown, repaint = sharp.reshape(-1, 3), np.take(panel.reshape(-1, 3), where, axis=0)
+    shown[where] = np.round(share * repaint + (1 - share) * np.take(shown, where, axis=0)).astype(np.uint8)
     return sharp
 
 

@@ -43,10 +43,12 @@ def silhouettes(points: PointCloud, cuts: Cuts, depth: DepthMap, settings: Setti
     from diorama.cuts import by_hand, find_cuts
     from diorama.silhouettes import align, attach, unframed
 
+    given = points
     points = unframed(points)
     if depth.sky is not None:
         points = attach(points, depth.sky)
-    cuts = find_cuts(points, settings)
+    if points is not given or depth.cut is not None or depth.joined is not None:  # else the cuts are theirs
+        cuts = find_cuts(points, settings)
     points = align(points, cuts, settings)
     return points, by_hand(find_cuts(points, settings), depth)
 

@@ -17,7 +17,7 @@ import numpy as np
 from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
 from diorama.frame_lines import find_frame_lines
-from diorama.layers import LayeredDepth, Surface, bridged, find_layers
+from diorama.layers import LayeredDepth, Surface, bridged, find_layers, jumps
 from diorama.mesh import triangulate
 from diorama.rims import GIVEN, Doubt, ribbon, unmix, without_unseen
 from diorama.settings import Settings
@@ -194,12 +194,11 @@ def _overlapping(surface: Surface, depth: LayeredDepth) -> Surface:
     grown = cv2.dilate(surface.there.astype(np.uint8), np.ones((2 * OVERLAP + 1,) * 2, np.uint8)) > 0
     grown &= visible.there & ~depth.near_side | surface.there
     added = grown & ~surface.there
-    disparity = np.where(added, surface.disparity * np.float32(BEHIND), surface.disparity).astype(np.float32)
-    lost = grown[:, 1:] != grown[:, :-1], grown[1:] != grown[:-1]
+    disparity = surface.disparity.copy()
+    disparity[added] *= np.float32(BEHIND)
     inner = surface.there[:, 1:] & surface.there[:, :-1], surface.there[1:] & surface.there[:-1]
-    jump = surface.jump
-    right = np.where(inner[0], surface.cuts.right, np.abs(np.diff(disparity, axis=1)) > jump) | lost[0]
-    down = np.where(inner[1], surface.cuts.down, np.abs(np.diff(disparity, axis=0)) > jump) | lost[1]
+    torn = jumps(disparity, grown, surface.jump)
+    right, down = np.where(inner[0], surface.cuts.right, torn.right), np.where(inner[1], surface.cuts.down, torn.down)
     return replace(surface, disparity=disparity, there=grown, cuts=Cuts(right, down))
 
 
@@ -249,7 +248,8 @@ class _Names:
     def split(self, mesh: Mesh, surface: Surface, uv: Float32, *, hidden: bool, ribbon: bool = False) -> list[Mesh]:
         """A mesh a segment, what is seen in the photo apart from what is imagined."""
         height, width = self.labels.shape
-        middle = mesh.uv[mesh.faces].mean(axis=1)
+        a, b, c = mesh.faces.T
+        middle = (mesh.uv[a] + mesh.uv[b] + mesh.uv[c]) / 3
         column = np.clip((middle[:, 0] * width).astype(np.int64), 0, width - 1)
         row = np.clip((middle[:, 1] * height).astype(np.int64), 0, height - 1)
         seed = surface.seed[row, column]
@@ -304,9 +304,8 @@ def _rim(depth: LayeredDepth, scale: np.float32, settings: Settings, doubt: Doub
     there &= disparity > visible.disparity + visible.jump / 2
     if not there.any():
         return None
-    right = (np.abs(np.diff(disparity, axis=1)) > visible.jump) | (there[:, 1:] != there[:, :-1])
-    down = (np.abs(np.diff(disparity, axis=0)) > visible.jump) | (there[1:] != there[:-1])
-    surface = Surface(disparity, there, Cuts(right, down), np.where(there, source, -1).astype(np.int32), visible.jump)
+    seed = np.where(there, source, np.int32(-1))
+    surface = Surface(disparity, there, jumps(disparity, there, visible.jump), seed, visible.jump)
     mesh, _ = _triangulated(surface, scale, depth, UNLIMITED)
     height, width = there.shape
     # A corner takes what the ribbon's pixels around it have.

@@ -12,8 +12,11 @@ from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from diorama.types import Bool, Camera, Cuts, Float32, Int32, UInt8
+
+Int64 = npt.NDArray[np.int64]
 
 DIAGONAL = 1.2
 """The viewer may move along both axes at once: reach a little farther than along one."""
@@ -117,7 +120,7 @@ def find_layers(
         behind.flat[pixels] = visible.ravel()[owner.ravel()[pixels]]
         even = _even(behind, visible, pixels, threshold)
         behind.flat[pixels] = np.minimum(even, front.ravel()[pixels] - np.float32(threshold / 2))
-        surfaces.append(Surface(behind, hidden, _jumps(behind, hidden, threshold), owner, threshold))
+        surfaces.append(Surface(behind, hidden, jumps(behind, hidden, threshold), owner, threshold))
         sources = pixels, *(of_each.ravel()[pixels] for of_each in (cost, way, owner, reach))
         front = behind
     outermost = _grown(far_side, wide_cuts, strip - 1) & ~near_side
@@ -147,7 +150,7 @@ def bridged(depth: LayeredDepth, rgb: UInt8, steepest: float) -> LayeredDepth:
         kept = []
         for axis, cut in ((1, surface.cuts.right), (0, surface.cuts.down)):
             places = np.flatnonzero(cut & _both(surface.there, axis) & _between_whole(~cut, axis))
-            before = places if axis == 0 else places // (width - 1) * width + places % (width - 1)
+            before = _first_pixels(places, axis, width)
             ends = np.stack([before, before + (1 if axis else width)])
             disparity = surface.disparity.ravel()[ends]
             # Not where the stretched part would come out in front of what hides it.
@@ -232,7 +235,7 @@ def _rims_behind(surfaces: list[Surface], outermost: Bool) -> tuple[Surface, ...
     visible, hidden = surfaces[:2]
     strip = outermost & visible.there & ~hidden.there
     there = hidden.there | strip
-    wider = replace(hidden, there=there, cuts=_jumps(hidden.disparity, there, hidden.jump))
+    wider = replace(hidden, there=there, cuts=jumps(hidden.disparity, there, hidden.jump))
     return replace(visible, there=visible.there & ~strip), wider, *surfaces[2:]
 
 
@@ -270,10 +273,22 @@ def _edges(visible: Float32, cuts: Cuts) -> tuple[Int32, Int32]:
     return np.where(swap, other, one), np.where(swap, one, other)
 
 
-def _jumps(disparity: Float32, there: Bool, threshold: float) -> Cuts:
-    right = np.abs(np.diff(disparity, axis=1)) > threshold
-    down = np.abs(np.diff(disparity, axis=0)) > threshold
-    return Cuts(right | (there[:, 1:] != there[:, :-1]), down | (there[1:] != there[:-1]))
+def jumps(disparity: Float32, there: Bool, threshold: float) -> Cuts:
+    """Links between pixels that are `there` over jumps of more than the threshold, and all to those that aren't."""
+    torn = []
+    for axis in (1, 0):
+        links = there[:, 1:] != there[:, :-1] if axis else there[1:] != there[:-1]
+        places = np.flatnonzero(_both(there, axis))
+        before = _first_pixels(places, axis, there.shape[1])
+        after = before + (1 if axis else there.shape[1])
+        links.flat[places] = np.abs(disparity.ravel()[after] - disparity.ravel()[before]) > threshold
+        torn.append(links)
+    return Cuts(torn[0], torn[1])
+
+
+def _first_pixels(links: Int64, axis: int, width: int) -> Int64:
+    """Flat indices of the first of the two pixels of links along an axis, from those of the links."""
+    return links + links // max(1, width - 1) if axis else links
 
 
 @numba.njit(cache=True, nogil=True)

@@ -134,6 +134,8 @@ def unframed(points: PointCloud) -> PointCloud:
     A network takes the edge of a scan for a thing in front.
     """
     lines = find_frame_lines(points.rgb)
+    if not (lines.top or lines.bottom or lines.left or lines.right):
+        return points
     height, width = points.z.shape
     inner = points.z[lines.top : height - lines.bottom, lines.left : width - lines.right]
     return replace(points, z=np.pad(inner, ((lines.top, lines.bottom), (lines.left, lines.right)), mode="edge"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from diorama.segment import merging, objects, outlines, planes, superpixels, surfaces
-from diorama.segment.describe import describe, ids, there
+from diorama.segment.describe import describe, find_nearness, name_segments, there
 from diorama.segment.objects import Candidate
 from diorama.segment.superpixels import Graph, Work
 from diorama.segment.surfaces import Surfaces
@@ -93,12 +93,13 @@ def finish(small: Int32, kinds: dict[int, SegmentKind], points: PointCloud, cuts
 def ordered(labels: Int32, kinds: dict[int, SegmentKind], points: PointCloud) -> Segments:
     """Ids from 1 in the order that people read: subject, objects from near to far, ground, walls, background, sky."""
     rank: tuple[SegmentKind, ...] = ("subject", "object", "ground", "wall", "background", "sky")
-    present = ids(labels)
-    nearness = {id: float(np.median(points.inverse_depth[labels == id])) for id in present}
-    order = sorted(present, key=lambda id: (rank.index(kinds[id]), -nearness[id], id))
-    table = np.zeros(max(present, default=0) + 1, np.int32)
+    nearness = find_nearness(labels, points)
+    order = sorted(nearness, key=lambda id: (rank.index(kinds[id]), -nearness[id], id))
+    table = np.zeros(max(nearness, default=0) + 1, np.int32)
     table[order] = np.arange(1, len(order) + 1)
-    return describe(table[labels], {int(table[id]): kinds[id] for id in present}, points)
+    kinds = {number: kinds[id] for number, id in enumerate(order, 1)}
+    names = name_segments(kinds, {number: nearness[id] for number, id in enumerate(order, 1)})
+    return describe(table[labels], kinds, points, names)
 
 
 def assign(view: View, things: list[Bool], smallest: float) -> tuple[Int32, dict[int, SegmentKind]]:
