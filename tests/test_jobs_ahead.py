@@ -10,7 +10,7 @@ import bad_inputs
 from diorama import Scene, bundle, pipeline
 from diorama.errors import StorageError
 from diorama.jobs import outputs
-from diorama.jobs.ahead import Ahead
+from diorama.jobs.ahead import FIRST, Ahead
 from diorama.settings import Settings
 from workplace import QUICK
 
@@ -49,6 +49,20 @@ def test_the_files_are_those_of_the_whole_scene(made: tuple[Scene, Scene], tmp_p
             assert (plain / output.name).read_bytes() == (begun / output.name).read_bytes()
     assert outputs.is_made(begun, "original")
     assert list(begun.parent.iterdir()) == [begun]
+
+
+def test_the_first_files_of_the_surface_are_begun_while_it_is_saved(made: tuple[Scene, Scene], tmp_path: Path) -> None:
+    first = [output for output in outputs.OUTPUTS["original"] if output.surface][:FIRST]
+    (tmp_path / "again").mkdir()
+    photo, settings = bad_inputs.picture(120, 80), made[1].settings
+    with Ahead(tmp_path) as ahead:
+        pipeline.make(photo, settings, until="original", fetch=False, made=ahead.go_on)
+        assert list(ahead._begun) == [output.name for output in first]
+        for output in first:
+            ahead._begun[output.name].result()
+            assert ahead.take(output.name, tmp_path / output.name)
+            outputs.write(output, made[1], tmp_path / "again")
+            assert (tmp_path / output.name).read_bytes() == (tmp_path / "again" / output.name).read_bytes()
 
 
 def test_what_nobody_takes_goes(made: tuple[Scene, Scene], tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ def make(
     corrections: Iterable[Correction | Mapping[str, Any]] = (),
     read: Callable[[Source, Settings], Photo] | None = None,
     placed: Callable[[Scene], None] | None = None,
+    made: Callable[[Scene], None] | None = None,
 ) -> Scene:
     """Turn a photo into a scene.
 
@@ -196,6 +197,7 @@ def make(
         read: what makes a Photo of `source`; `photo.read`, in this process, where None.
         placed: called with the scene as it is before it has the surface of the last step, where that isn't kept: for
             "original" once photo, depth and points are made, for "enhanced" once the segments are known.
+        made: called with the scene while its last stage, unless that was kept, is still being saved.
 
     Raises:
         InputError: the photo, a depth file, a setting or a correction can't be used.
@@ -208,7 +210,10 @@ def make(
             f"Step '{until}' can't be made by this version.", hint=f"The steps are: {', '.join(STEPS)}."
         )
     with _Run(settings, progress, checkpoints) as run:
-        return _make(run, source, read or _read, until or STEPS[-1], fetch, edits, parse_all(corrections), placed)
+        scene = _make(run, source, read or _read, until or STEPS[-1], fetch, edits, parse_all(corrections), placed)
+        if made is not None and run.fresh:
+            made(scene)
+        return scene
 
 
 def _make(

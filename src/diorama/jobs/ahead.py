@@ -1,4 +1,5 @@
-"""Files that are written beside a step's last stage: those that don't show the surface that it makes."""
+"""Files that are written beside a step's last stage: those that don't show the surface that it makes; and beside its
+saving, the first of those that do."""
 
 from __future__ import annotations
 
@@ -13,6 +14,10 @@ from diorama.jobs import outputs
 
 if TYPE_CHECKING:
     from diorama.types import Scene
+
+
+FIRST = 2
+"""Files of the surface that are begun before the others."""
 
 
 class Ahead:
@@ -35,11 +40,21 @@ class Ahead:
 
     def begin(self, scene: Scene, before: Scene | None = None) -> None:
         """Start to write what doesn't need the surface, which `scene` lacks; or shows the step `before`, if given."""
-        with atomic.refusals(self._folder):
-            self._folder.mkdir(parents=True)
         for output in outputs.OUTPUTS[scene.step]:
             if not output.surface and (before is not None or not output.before):
-                self._begun[output.name] = self._pool.submit(outputs.write, output, scene, self._folder, before)
+                self._submit(output, scene, before)
+
+    def go_on(self, scene: Scene) -> None:
+        """Start to write the first files that show the surface: the stage that made it is still being saved, which
+        takes about as long as these."""
+        free = [one for one in outputs.OUTPUTS[scene.step] if one.surface and one.write and not one.before]
+        for output in free[:FIRST]:
+            self._submit(output, scene, None)
+
+    def _submit(self, output: outputs.Output, scene: Scene, before: Scene | None) -> None:
+        with atomic.refusals(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._begun[output.name] = self._pool.submit(outputs.write, output, scene, self._folder, before)
 
     def take(self, name: str, path: Path) -> bool:
         """Put a file of that name at `path`; False where it wasn't begun, or waits behind others.

@@ -113,6 +113,7 @@ def _made(task: Task, settings: Settings, reporter: Reporter, progress: Progress
             corrections=task.corrections,
             read=processes.read_apart,
             placed=lambda early: ahead.begin(early, checkpoints.before(early)),
+            made=ahead.go_on,
         )
         target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
         progress(FILES, 0.0, FILES_MESSAGE)
