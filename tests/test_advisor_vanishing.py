@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -65,6 +66,18 @@ def test_where_there_is_no_edge_nothing_is_said(shape: tuple[int, int]) -> None:
 def test_noise_has_no_field_of_view() -> None:
     rgb = np.random.default_rng(0).integers(0, 255, (300, 400, 3)).astype(np.uint8)
     assert vanishing.find(rgb, Camera.assumed(400, 300)).fov is None
+
+
+@pytest.mark.parametrize("count", [6, 12])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_few_lines_at_random_have_no_field_of_view(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rgb = np.full((300, 400, 3), 200, np.uint8)
+    for _ in range(count):
+        start, angle = random.uniform([20, 20], [380, 280]), random.uniform(0, np.pi)
+        end = start + random.uniform(30, 90) * np.array([np.cos(angle), np.sin(angle)])
+        cv2.line(rgb, start.astype(int).tolist(), end.astype(int).tolist(), (60, 60, 60), 2, cv2.LINE_AA)
+    assert vanishing.find(rgb, Camera.assumed(400, 300)).fov_confidence < 0.2
 
 
 def test_the_same_photo_gives_the_same_answer() -> None:

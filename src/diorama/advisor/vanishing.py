@@ -56,7 +56,8 @@ LEVEL_PITCH, MOST_PITCH = 25.0, 65.0
 """The same as `LEVEL_ROLL` and `MOST_ROLL`: one of the three directions is nearer to the vertical."""
 
 EVIDENCE = 25.0
-"""Edges whose errors are independent, at most: the mortar of a wall's bricks is one edge found a hundred times."""
+"""Edges whose errors are independent, at most: the mortar of a wall's bricks is one edge found a hundred times. Of few,
+every second: a thing has two sides."""
 
 FOV_PRIOR = 0.5
 """Standard deviation of log F before anything is seen: fields of view from 35 to 80 degrees, mostly."""
@@ -66,6 +67,11 @@ VAGUE = 0.3
 
 LEAST_SUPPORT = 0.25
 """Share of the edges' length that two directions must explain; by chance it is about a tenth."""
+
+CHANCE, CERTAIN = 6.0, 9.0
+"""Standard deviations above what random directions would explain of the edges' length: what the best of all frames
+finds in a face (on photos with a known focal length answers below were wrong by a factor of 2.5 and more), and from
+where on its field of view is as sure as its loss says."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def find(rgb: UInt8, camera: Camera) -> Vanishing:
         return NOTHING
     focals = focal_of(FOVS)
     frames, losses = best_frames(edges, focals)
-    focal, spread = _posterior(*_finer(edges, frames, losses, focals))
+    focal, spread = _posterior(*_finer(edges, frames, losses, focals), independent(edges))
     determined = spread < VAGUE
     if not determined:
         focal = float(focal_of(np.array([camera.fov_x]))[0])
@@ -124,7 +130,9 @@ def find(rgb: UInt8, camera: Camera) -> Vanishing:
     held = np.sort(share)[::-1]
     # Two directions fix the field of view; the third follows from them.
     known = determined and held[0] + held[1] > LEAST_SUPPORT and held[1] > 0.06
-    confidence = float(np.clip(1 - spread / VAGUE, 0, 1) * np.clip((held[0] + held[1]) / 0.6, 0, 1)) if known else 0.0
+    beyond = (surprise(edges, float(held.sum())) - CHANCE) / (CERTAIN - CHANCE)
+    clear = np.clip([1 - spread / VAGUE, (held[0] + held[1]) / 0.6, beyond], 0, 1)
+    confidence = float(clear.prod()) if known else 0.0
     roll, sure = find_roll(edges, directions, share)
     kept = [k for k in range(3) if share[k] > 0.03]
     return Vanishing(
@@ -351,12 +359,18 @@ def _finer(edges: Edges, frames: Float64, losses: Float64, focals: Float64) -> t
     return np.concatenate([profile, found.reshape(len(more), -1).min(axis=1)])[order], every[order]
 
 
-def _posterior(profile: Float64, focals: Float64) -> tuple[float, float]:
-    """The most probable F, between the tried ones, and the standard deviation of its logarithm."""
+def independent(edges: Edges) -> float:
+    """How many of the edges have errors of their own: `EVIDENCE` at most, half of what few come to by their lengths."""
+    return min(EVIDENCE, float(edges.weight.sum() ** 2 / (edges.weight**2).sum()) / 2)
+
+
+def _posterior(profile: Float64, focals: Float64, evidence: float) -> tuple[float, float]:
+    """The most probable F, between the tried ones, and the standard deviation of its logarithm, where the losses in
+    `profile` are worth `evidence` edges."""
     logs = np.log(focals)
     prior = ((logs - math.log(float(focal_of(np.array([55.0]))[0]))) / FOV_PRIOR) ** 2 / 2
     fine = np.linspace(logs.min(), logs.max(), 400)
-    energy = EVIDENCE * BOUND**2 / 2 * np.interp(fine, logs[::-1], profile[::-1]) + np.interp(
+    energy = evidence * BOUND**2 / 2 * np.interp(fine, logs[::-1], profile[::-1]) + np.interp(
         fine, logs[::-1], prior[::-1]
     )
     chance = np.exp(-(energy - energy.min()))
@@ -373,3 +387,13 @@ def _shares(edges: Edges, directions: Float64, focal: float) -> Float64:
     held = miss.min(axis=0) < BOUND
     share = np.bincount(miss.argmin(axis=0), edges.weight * held, 3) / edges.weight.sum()
     return np.asarray(share, np.float64)
+
+
+def surprise(edges: Edges, explained: float) -> float:
+    """How far the share of the edges' length that is `explained` is above what three directions explain by chance, in
+    standard deviations: an edge fits what is within `BOUND` of its errors to either side, out of half a turn."""
+    hit = np.minimum(1.0, 3 * 2 * BOUND * edges.error / math.pi)
+    share = edges.weight / edges.weight.sum()
+    expected = float((share * hit).sum())
+    deviation = math.sqrt(float((share**2 * hit * (1 - hit)).sum()))
+    return (explained - expected) / max(deviation, 1e-9)
