@@ -29,6 +29,35 @@ print(memory.is_shared(), first, second)
 """
 
 
+RELEASED = """
+from pathlib import Path
+import numpy as np
+
+from diorama import memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+
+memory.share()
+kept = []
+for mebibytes in (300, 600):
+    pieces = [np.ones(1 << 20, np.uint8) for _ in range(mebibytes)]
+    kept.append(np.ones(100, np.uint8))  # above them, so that the heap can't end before it
+    del pieces
+    before = resident()
+    memory.release()
+    print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap of glibc")
+def test_much_free_memory_is_given_back_and_a_little_kept() -> None:
+    words = subprocess.run([sys.executable, "-c", RELEASED], capture_output=True, text=True, check=True).stdout.split()
+    kept, given_back = map(int, words)
+    assert kept < 8
+    assert given_back > 500
+
+
 def test_large_arrays_take_the_pages_of_those_before_them() -> None:
     words = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout.split()
     shared, first, second = words[0] == "True", int(words[1]), int(words[2])

@@ -107,7 +107,7 @@ def find_layers(
     near_side, far_side = np.zeros(visible.shape, bool), np.zeros(visible.shape, bool)
     near_side.flat[near], far_side.flat[far] = True, True
 
-    surfaces = [Surface(visible, needed, wide_cuts, np.full(visible.shape, -1, np.int32), threshold)]
+    surfaces = [Surface(visible, needed, wide_cuts, np.broadcast_to(np.int32(-1), visible.shape), threshold)]
     sources = _sources(visible, near, far, wide_cuts, threshold)
     front = visible
     for layer in range(DEPTH if len(sources[0]) else 0):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
 
-from diorama import compiling, records
+from diorama import compiling, memory, records
 from diorama.errors import DioramaError
 from diorama.jobs import outputs, processes, space
 from diorama.jobs.ahead import Ahead
@@ -73,6 +73,7 @@ def run(task: Task) -> Outcome:
         return Outcome(error=error_record(unforeseen(error)))
     finally:
         store.close()
+        memory.release()
 
 
 def edits_of(records: dict[str, Any]) -> dict[str, list[SegmentEdit]]:
