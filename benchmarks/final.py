@@ -4,9 +4,10 @@
     python benchmarks/final.py --stereo FOLDER
 
 Photos: the final GLB as the Khronos validator sees it, and the same as a solid for printing as trimesh sees it. Stereo
-pairs: views of the final scene against those of the enhanced one, by given depth and by estimated depth that was
-aligned to the true disparity by least squares. Exits with 1 at any flaw, or where the mean PSNR is lower. The validator
-needs Node and npm's gltf-validator, as the tests do.
+pairs: views of the final scene against those of the enhanced one, by given depth and by the bundled network's. A scene
+of estimated depth is brought to the true disparity by least squares before it is looked at: its inverse depth is
+scaled and shifted, each of the two by its own best line, so that shape alone tells them apart. Exits with 1 at any
+flaw, or where the mean PSNR is lower. The validator needs Node and npm's gltf-validator, as the tests do.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import cv2
 import numpy as np
 import trimesh
 
 import novel_view
-from diorama import depth
-from diorama.photo import read
+from diorama import optimize
 from diorama.pipeline import STEPS, make
 from diorama.render import render
 from diorama.settings import Settings
@@ -76,32 +76,34 @@ def whole(folder: Path, count: int) -> bool:
     return well
 
 
-def aligned(left: Path, sparse: novel_view.Float32) -> novel_view.Float32:
-    """The bundled network's inverse depth, shifted and scaled to the disparity where that is known."""
-    found = depth.estimate(read(left, Settings()), Settings(depth="bundled"), fetch=False)[0].inverse_depth
-    found = np.asarray(cv2.resize(found, sparse.shape[::-1]), np.float64)
+def aligned(scene: Scene, sparse: novel_view.Float32, focal: float) -> Scene:
+    """The scene, its inverse depth scaled and shifted to the disparity where that is known; a baseline is one unit."""
     known = np.isfinite(sparse)
-    scale, shift = np.polyfit(found[known], sparse[known], 1)
-    return np.maximum(scale * found + shift, novel_view.LEAST_DISPARITY).astype(np.float32)
+    inverse = scene.points.inverse_depth.astype(np.float64)
+    gain, offset = np.polyfit(inverse[known], sparse[known] / focal, 1)
+    own = optimize.unchanged(scene)
+    moving = own.model_copy(update={"gain": float(gain), "offset": float(offset)})
+    meshes = tuple(optimize.moved_mesh(mesh, scene.points.camera, moving) for mesh in scene.meshes)
+    return replace(scene, points=optimize.moved_points(scene.points, moving), meshes=meshes)
 
 
-def views(folder: Path, advisor: str) -> bool:
+def views(folder: Path, advisor: Literal["off", "local"]) -> bool:
     """Print how much better each pair's final views are -> whether none is worse in the mean."""
     print(f"| pair | depth | {' | '.join(SCORES)} |\n|{'---|' * (2 + len(SCORES))}")
     gains: dict[str, list[list[float]]] = {"given": [], "estimated": []}
     for name, left, right, sparse in novel_view.stereo_pairs(folder):
         given = novel_view.dense(sparse)
         for kind, rows in gains.items():
-            disparity = given if kind == "given" else aligned(folder / name / "left.png", sparse)
             focal = 1.2 * left.shape[1]
             with tempfile.TemporaryDirectory() as kept:
                 file = Path(kept) / "depth.npy"
-                np.save(file, (focal / disparity).astype(np.float32))
-                settings = Settings(
-                    depth=str(file), depth_kind="metric", focal_px=focal, texture="off", advisor=advisor
-                )
+                np.save(file, (focal / given).astype(np.float32))
+                source = str(file) if kind == "given" else "bundled"
+                settings = Settings(depth=source, depth_kind="metric", focal_px=focal, texture="off", advisor=advisor)
                 store = Kept()
                 scenes = [make(left, settings, until=step, fetch=False, checkpoints=store) for step in STEPS[1:]]
+            if kind == "estimated":
+                scenes = [aligned(scene, sparse, focal) for scene in scenes]
             before, after = (_scores(scene, right, given) for scene in scenes)
             rows.append([b - a for a, b in zip(before, after, strict=True)])
             print(_row(name, kind, rows[-1]), flush=True)

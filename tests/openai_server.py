@@ -216,6 +216,7 @@ def good(body: dict[str, Any]) -> dict[str, Any]:
         "cut_threshold": None,
         "smoothing": None,
         "camera_travel": None,
+        "second_look": None,
         "texture": [{"action": "sharpen", "amount": 0.3, "segment": None, "prompt": "", **why}],
         "fusion": [{"action": "close-back", "segments": ids[:1], "amount": 0.4, **why}],
     }

@@ -14,7 +14,7 @@ from PIL import Image
 from advice_scenes import GROUND, SKY, THING, WALL, WIDTH, Form, plan_question, scene_question, standing
 from conftest import PhotoPath
 from diorama import advisor
-from diorama.advice import ReconstructionAdvice, SceneAdvice, suggestions
+from diorama.advice import PARAMETERS, ReconstructionAdvice, SceneAdvice, suggestions
 from diorama.advisor import parameters, picture
 from diorama.advisor.surfaces import Surfaces
 from diorama.errors import UnknownModelError
@@ -196,7 +196,7 @@ def test_amounts_are_in_proportion(one: float, other: float, usual: float, more:
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(["fov", "depth_range", "cut_threshold", "smoothing", "camera_travel"]), st.floats(-1e6, 1e6))
+@given(st.sampled_from(["fov", *PARAMETERS]), st.floats(-1e6, 1e6))
 def test_numbers_stay_in_the_settings_ranges(name: str, value: float) -> None:
     Settings.parse({name: parameters.within(name, value)})
 

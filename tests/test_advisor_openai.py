@@ -446,7 +446,19 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(
     [
         *("caption", "fov", "subject_distance", "roll", "segments", "merges", "depth_range", "cut_threshold"),
-        *("smoothing", "camera_travel", "texture", "fusion", "id", "ids", "name", "kind", "shape", "material"),
+        *(
+            "smoothing",
+            "camera_travel",
+            "second_look",
+            "texture",
+            "fusion",
+            "id",
+            "ids",
+            "name",
+            "kind",
+            "shape",
+            "material",
+        ),
         *("roughness", "metallic", "behind", "value", "reason", "confidence", "action", "amount", "segment", "prompt"),
     ]
 )

@@ -205,7 +205,8 @@ def plans(draw: st.DrawFn) -> ReconstructionAdvice:
 def tunings(draw: st.DrawFn) -> Tuning:
     some = st.floats(1e-3, 1e6)
     terms = draw(st.dictionaries(words, st.tuples(some, some), max_size=3))
-    values = {name: draw(some) for name in ("fov", "gain", "offset", "cut_threshold", "smoothing", "camera_travel")}
+    names = ("fov", "gain", "offset", "cut_threshold", "smoothing", "camera_travel", "second_look")
+    values = {name: draw(some) for name in names}
     return Tuning(**values, terms=terms, locked=tuple(draw(st.lists(words))), reason=draw(words))
 
 

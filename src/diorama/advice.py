@@ -120,6 +120,7 @@ class ReconstructionAdvice(_Record):
     cut_threshold: Advised[float] | None = None
     smoothing: Advised[float] | None = None
     camera_travel: Advised[float] | None = None
+    second_look: Advised[float] | None = None
     texture: tuple[TextureAdvice, ...] = ()
     fusion: tuple[FusionAdvice, ...] = ()
     dropped: tuple[Text, ...] = ()
@@ -167,6 +168,7 @@ class Tuning(_Record):
     cut_threshold: float  # as the settings' field
     smoothing: float
     camera_travel: float
+    second_look: float = 0.0
     metres_per_unit: float | None = None  # estimated; None: nobody knows
     objective_before: float = 0.0
     objective_after: float = 0.0
@@ -177,7 +179,8 @@ class Tuning(_Record):
 
 _SCENE = ("caption", "fov", "subject_distance", "roll")
 _SEGMENT = ("name", "kind", "shape", "material", "roughness", "metallic", "behind")
-_PARAMETERS = ("depth_range", "cut_threshold", "smoothing", "camera_travel")
+PARAMETERS = ("depth_range", "cut_threshold", "smoothing", "camera_travel", "second_look")
+"""Settings that the reconstruction question is about."""
 
 
 def keys_of(text: str) -> frozenset[str]:
@@ -200,7 +203,7 @@ def without(advice: A, declined: Collection[str]) -> A:
         merges = tuple(merge for merge in advice.merges if merge_key(merge) not in declined)
         gone: dict[str, Any] = {name: None for name in _SCENE if _key(name) in declined}
         return advice.model_copy(update={**gone, "segments": segments, "merges": merges})
-    gone = {name: None for name in _PARAMETERS if _key(name) in declined}
+    gone = {name: None for name in PARAMETERS if _key(name) in declined}
     texture = tuple(item for item in advice.texture if texture_key(item) not in declined)
     fusion = tuple(item for item in advice.fusion if fusion_key(item) not in declined)
     return advice.model_copy(update={**gone, "texture": texture, "fusion": fusion})
@@ -232,7 +235,7 @@ def _lines(advice: Advice) -> Iterator[Suggestion]:
         for m in advice.merges:
             yield _suggestion(merge_key(m), "segments", "merge", m, m.ids, m.name)
         return
-    for name in _PARAMETERS:
+    for name in PARAMETERS:
         yield from _line(_key(name), "parameters", name, getattr(advice, name))
     for t in advice.texture:
         yield _suggestion(texture_key(t), "texture", t.action, t, () if t.segment is None else (t.segment,), t.amount)

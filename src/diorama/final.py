@@ -14,17 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.errors import ModelError
 from diorama.settings import Settings
-from diorama.types import Bool, Final, Layered, PointCloud, Progress, Rebuilt, Scene, Textured, UInt8
+from diorama.types import Bool, Final, Float32, Layered, PointCloud, Progress, Rebuilt, Scene, Textured, UInt8
 
 if TYPE_CHECKING:
     from diorama.texture.generate import Painter
 
 Layers = Callable[[PointCloud, Settings], Rebuilt]
 """Makes cuts and layers anew."""
-
-MEASURED = 0.001
-"""Share of the near inverse depth by which depth in metres may be smoothed: it was measured, and better than that."""
 
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
@@ -53,7 +51,9 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     """Bring the enhanced scene to the tuned parameters: moved in space and smoothed where that is all, else cut and
     layered anew."""
     from diorama import optimize
+    from diorama.synthesis import follow
 
+    answer, said = _second_look(scene, tuning)
     again = [name for name in ("cut_threshold", "smoothing") if getattr(tuning, name) != getattr(scene.settings, name)]
     if tuning.camera_travel > scene.settings.camera_travel:  # for a shorter way there is enough imagined already
         again.append("camera_travel")
@@ -61,21 +61,37 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
         changes = {name: getattr(tuning, name) for name in again}
         # The points are smooth already, as far as the user set it: not twice.
         settings = scene.settings.changed(**{"smoothing": 0.0, **changes})
-        made = layers(optimize.moved_points(scene.points, tuning), settings)
-        return made, "layers", f"cut and layered anew for another {', '.join(again)}", ()
+        points = optimize.moved_points(scene.points, tuning)
+        if answer is not None:
+            points = follow.followed_points(points, scene.cuts, answer, tuning.second_look, scene.depth.sky)
+        return layers(points, settings), "layers", f"cut and layered anew for another {', '.join(again)}", said
     assert scene.atlas is not None
     points = optimize.moved_points(scene.points, tuning)
     meshes = tuple(optimize.moved_mesh(mesh, scene.points.camera, tuning) for mesh in scene.meshes)
     reason = "what step 3 made, as it was" if points is scene.points else "step 3's surfaces, moved in space"
     layered = Layered(scene.atlas, meshes, scene.imagined)
+    if answer is not None:
+        share, sky = tuning.second_look, scene.depth.sky
+        points, layered = follow.followed(points, scene.cuts, layered, answer, share, sky)
+        reason = "step 3's surfaces, moved towards what a second look saw"
     if tuning.smoothing > scene.settings.smoothing:
         from diorama.synthesis.relax import relaxed
 
-        most = MEASURED if scene.depth.scale == "metric" else None
+        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing)
+        reason += ", smoothed where they are"
+    return Rebuilt(points, scene.cuts, layered), "projective", reason, said
 
-        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing, most)
-        reason = "step 3's surfaces, smoothed where they are"
-    return Rebuilt(points, scene.cuts, layered), "projective", reason, ()
+
+def _second_look(scene: Scene, tuning: Tuning) -> tuple[Float32 | None, tuple[str, ...]]:
+    """What the second look saw, where one is wanted, and warnings."""
+    if tuning.second_look <= 0:
+        return None, ()
+    from diorama.depth.second_look import look_again
+
+    try:
+        return look_again(scene.points.rgb), ()
+    except ModelError as error:
+        return None, (f"There was no second look at the depth: {error.message}",)
 
 
 def texture(

@@ -179,6 +179,12 @@ class Settings(BaseModel):
         "data fixed stays.",
     )  # fmt: skip
 
+    second_look: float = _tunable(
+        0.0, stage="tune", label="Second look", step=0.05, ge=0, le=1,
+        why="How far surfaces follow a second look of the bundled depth network at the photo, tilted and in grey. "
+        "The advisor proposes it.",
+    )  # fmt: skip
+
     # ---- texture -----------------------------------------------------------------------------------------------
     texture: OnOff = _tunable(
         "auto", stage="texture", label="Improve the texture", slider=False,

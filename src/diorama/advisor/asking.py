@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any, get_args
 
-from diorama.advice import Advice, FusionAction, Shape, Suggestion, TextureAction, suggestions
+from diorama.advice import PARAMETERS, Advice, FusionAction, Shape, Suggestion, TextureAction, suggestions
 from diorama.advisor import marks
 from diorama.advisor.parameters import limits
 from diorama.advisor.questions import Question, SceneQuestion
@@ -36,7 +36,8 @@ RECONSTRUCTION = (
     "Before the final scene is built: which parameters and repairs? depth_range: how many times as far the "
     "farthest point stands as the nearest. cut_threshold: the step in depth, in per cent of the near disparity, "
     "from which surfaces are cut apart. smoothing: how far waves of depth within surfaces are smoothed, 0 to 1. "
-    "camera_travel: how far the viewer may move, in per cent of the view's diagonal. In 'texture' list repairs "
+    "camera_travel: how far the viewer may move, in per cent of the view's diagonal. second_look: how far surfaces "
+    "follow a second, longer estimate of the whole scene's depth, 0 to 1. In 'texture' list repairs "
     "with amounts from 0 to 1 in proportion to the flaw, 0 to take back one that was measured: denoise, sharpen, "
     "tone, white-balance, match-imagined (imagined parts to their surroundings), super-resolution, and generate "
     "with a segment and a prompt of what to paint there. In 'fusion' list what to do with segments: join (they "
@@ -70,8 +71,7 @@ def text(question: Question, measured: Advice) -> str:
     else:
         asked = RECONSTRUCTION
         settings = question.scene.settings
-        names = ("depth_range", "cut_threshold", "smoothing", "camera_travel")
-        facts = [f"So far: {', '.join(f'{name} {getattr(settings, name):g}' for name in names)}."]
+        facts = [f"So far: {', '.join(f'{name} {getattr(settings, name):g}' for name in PARAMETERS)}."]
         if question.advice.caption:
             facts.append(f"The photo: {json.dumps(question.advice.caption.value)}")
     _, segments = subject(question)
@@ -149,10 +149,7 @@ def schema(question: Question) -> dict[str, Any]:
         }
         return {"name": "scene_advice", "strict": True, "schema": _object(fields)}
     fields = {
-        **{
-            name: _advised(_number(*limits(name)))
-            for name in ("depth_range", "cut_threshold", "smoothing", "camera_travel")
-        },
+        **{name: _advised(_number(*limits(name))) for name in PARAMETERS},
         "texture": _list(
             {
                 "action": _choice(TextureAction),

@@ -55,6 +55,7 @@ def reconstruction(question: ReconstructionQuestion) -> ReconstructionAdvice:
         cut_threshold=parameters.cut_threshold(scene),
         smoothing=parameters.smoothing(scene),
         camera_travel=parameters.camera_travel(scene),
+        second_look=parameters.second_look(scene),
         texture=picture.texture(scene.photo, scene.imagined, scene.settings.texture_size),
         fusion=shapes.fusion(surfaces, known),
     )

@@ -6,6 +6,7 @@ Its answer is laid over the local advice field by field. Whatever goes wrong, th
 from __future__ import annotations
 
 from diorama.advice import (
+    PARAMETERS,
     Advice,
     FusionAdvice,
     ReconstructionAdvice,
@@ -149,12 +150,11 @@ def over_scene(measured: SceneAdvice, said: SceneAdvice) -> SceneAdvice:
 
 def over_reconstruction(measured: ReconstructionAdvice, said: ReconstructionAdvice) -> ReconstructionAdvice:
     """The same; an amount of 0 takes a suggestion back."""
-    names = ("depth_range", "cut_threshold", "smoothing", "camera_travel")
     texture: dict[str, TextureAdvice] = {texture_key(item): item for item in (*measured.texture, *said.texture)}
     fusion: dict[str, FusionAdvice] = {fusion_key(item): item for item in (*measured.fusion, *said.fusion)}
     return said.model_copy(
         update={
-            **{name: getattr(said, name) or getattr(measured, name) for name in names},
+            **{name: getattr(said, name) or getattr(measured, name) for name in PARAMETERS},
             "texture": tuple(item for item in texture.values() if item.amount > 0),
             "fusion": tuple(item for item in fusion.values() if item.amount > 0),
         }

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from diorama.advice import (
     MAX_TEXT,
+    PARAMETERS,
     Advised,
     FusionAction,
     FusionAdvice,
@@ -102,8 +103,7 @@ def scene(data: dict[str, Any], known: frozenset[int]) -> SceneAdvice:
 def reconstruction(data: dict[str, Any], known: frozenset[int]) -> ReconstructionAdvice:
     """The answer to the reconstruction question."""
     read = _Reader(known)
-    names = ("depth_range", "cut_threshold", "smoothing", "camera_travel")
-    numbers = {name: read.number_in(data, name, *limits(name)) for name in names}
+    numbers = {name: read.number_in(data, name, *limits(name)) for name in PARAMETERS}
     return ReconstructionAdvice(
         adviser=SOURCE,
         **numbers,

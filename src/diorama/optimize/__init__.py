@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.advice import PARAMETERS, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.optimize.moving import moved_mesh as moved_mesh
 from diorama.optimize.moving import moved_points as moved_points
+from diorama.optimize.outcomes import no_second_look
 from diorama.optimize.outcomes import outcomes as outcomes
 from diorama.settings import Settings
 from diorama.types import Scene
@@ -68,6 +69,7 @@ def unchanged(scene: Scene, reason: str = "") -> Tuning:
         cut_threshold=settings.cut_threshold,
         smoothing=settings.smoothing,
         camera_travel=settings.camera_travel,
+        second_look=0.0 if no_second_look(scene) else settings.second_look,
         locked=tuple(f"{name}: {why}" for name, why in locks(scene).items()),
         reason=reason,
     )
@@ -83,7 +85,8 @@ def locks(scene: Scene) -> dict[str, str]:
         fixed["depth_range"] = "the depth is metric"
     if scene.depth.measured:
         fixed["cut_threshold"] = "the depth was measured, and jumps where it does"
-    for name in ("depth_range", "cut_threshold", "smoothing", "camera_travel"):
+        fixed["smoothing"] = "the depth was measured, and is as even as it is"
+    for name in PARAMETERS:
         if name not in fixed and getattr(scene.settings, name) != Settings.model_fields[name].default:
             fixed[name] = "you set it"
     return fixed
@@ -107,6 +110,8 @@ def optimize(
     fixed = locks(scene)
     tuning, said = _angles(scene, advice, plan, fixed, lambda share: progress(0.7 * share))
     tuning, more = surface.chosen(scene, plan, tuning, fixed)
+    if plan.second_look is not None and "second_look" not in fixed and not no_second_look(scene):
+        tuning = tuning.model_copy(update={"second_look": plan.second_look.value})
     sentences = [sentence for sentence in (said, more) if sentence]
     progress(1.0)
     return tuning.model_copy(update={"reason": " ".join(sentences)}), ()

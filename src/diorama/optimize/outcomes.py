@@ -49,6 +49,8 @@ def _all(scene: Scene, advice: SceneAdvice, plan: ReconstructionAdvice, tuning: 
         if item is not None:
             own, new = float(getattr(scene.settings, name)), float(getattr(tuning, name))
             yield _setting(name, item.value, own, new, fixed.get(name), off)
+    if plan.second_look is not None:
+        yield _looked(scene, tuning.second_look, fixed.get("second_look"), off)
 
 
 def _lens(advised: Advised[float], own: float, new: float, fixed: str | None, off: bool) -> Outcome:
@@ -136,6 +138,29 @@ def _setting(name: str, advised: float, own: float, new: float, fixed: str | Non
     return Outcome(
         key=name.replace("_", "-"), applied=applied, sentence=sentence, before=f"{own:g}{unit}", after=f"{new:g}{unit}"
     )
+
+
+def no_second_look(scene: Scene) -> str:
+    """Why a second look can't say more of the scene's depth; empty where it can."""
+    if scene.depth.model != "bundled":
+        return "only the bundled network takes one, and the depth isn't its own"
+    return "you corrected the depth" if scene.corrections else ""
+
+
+def _looked(scene: Scene, new: float, fixed: str | None, off: bool) -> Outcome:
+    own, none = scene.settings.second_look, no_second_look(scene)
+    if none:
+        sentence = f"Surfaces stay as they are: {none}."
+    elif fixed is not None:
+        sentence = f"They follow it by {new:.0%}: {fixed}."
+    elif off:
+        sentence = _OFF
+    else:
+        sentence = (
+            "The photo was looked at once more, tilted and in grey, and all surfaces moved towards what was seen."
+        )
+    applied = new != own and not none
+    return Outcome(key="second-look", applied=applied, sentence=sentence, before=f"{own:.0%}", after=f"{new:.0%}")
 
 
 def _moved_towards(own: float, new: float, advised: float) -> bool:

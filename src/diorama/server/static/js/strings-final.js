@@ -61,6 +61,7 @@ export const SUGGESTIONS = {
     cut_threshold: "Cut threshold",
     smoothing: "Smoothing",
     camera_travel: "Camera travel",
+    second_look: "Second look",
     denoise: "Denoise",
     sharpen: "Sharpen",
     tone: "Tone",

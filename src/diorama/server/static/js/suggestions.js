@@ -140,7 +140,7 @@ export function suggestionsPanel(job, actions) {
 /** A number with its unit, an amount in percent, words as they are. */
 function sayValue({ what, topic, value }) {
   if (typeof value !== "number") return String(value);
-  if (["texture", "fusion"].includes(topic) || ["roughness", "metallic", "smoothing"].includes(what))
+  if (["texture", "fusion"].includes(topic) || ["roughness", "metallic", "smoothing", "second_look"].includes(what))
     return format.percent(value);
   return `${format.number(value, 1)}${S.suggestions.units[what] ?? ""}`;
 }
