@@ -6,6 +6,8 @@ import importlib.util
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,6 +133,30 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "browser" if "browser" in file else file
 
     return ByFile(config, log)
+
+
+HALVES = ("original", "view", "final"), ("enhanced",)
+"""Groups of loops that take equally long to compile."""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have the loops compiled, before the whole suite's processes need the same ones at the same time: each of them,
+    and the servers that they start, would compile them all."""
+    config = session.config
+    if (
+        hasattr(config, "workerinput")
+        or config.args_source is pytest.Config.ArgsSource.ARGS
+        or config.option.collectonly
+    ):
+        return
+    # Not measured, where coverage is: none of it is the tests' doing.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    command = [sys.executable, "-m", "diorama.compiling"]
+    running = [subprocess.Popen([*command, *half], stdin=subprocess.PIPE, env=environment) for half in HALVES]
+    for process in running:
+        process.wait()  # what goes wrong is said on stderr, and by a test
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.hookimpl(optionalhook=True)

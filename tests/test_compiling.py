@@ -97,6 +97,12 @@ def test_the_process_beside_compiles_and_ends(tmp_path: Path, monkeypatch: pytes
     assert not beside.runs
 
 
+def test_the_process_beside_ends_by_itself() -> None:
+    command = [sys.executable, "-m", "diorama.compiling", "final"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait(120) == 0
+
+
 def test_the_process_beside_ends_with_the_one_that_began_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     command = [sys.executable, "-m", "diorama.compiling", "enhanced"]

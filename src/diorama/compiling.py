@@ -155,15 +155,16 @@ class Beside:
             self._process.communicate()
 
 
-def _end_with(stream: Any) -> None:
+def _end_with(file: int) -> None:
     with suppress(OSError):
-        stream.read()
+        while os.read(file, 1):  # not through `sys.stdin`, whose lock the interpreter wants when it ends
+            pass
     os._exit(0)
 
 
 def main(groups: Sequence[Group]) -> None:
     """Compile the groups in this order, each from its end: who needs it comes from its beginning."""
-    threading.Thread(target=_end_with, args=(sys.stdin.buffer,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(sys.stdin.fileno(),), daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(BESIDE_NICENESS)
     with uncollected():
