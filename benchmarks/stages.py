@@ -121,7 +121,7 @@ def run_one(photo: Path) -> Measured:
     meter = Meter()
     begun = time.perf_counter(), time.process_time()
     memory.share()  # as workers do
-    from diorama.bundle import Checkpoints
+    from diorama.checkpoints import Checkpoints
     from diorama.jobs import outputs
     from diorama.pipeline import make
     from diorama.render import render

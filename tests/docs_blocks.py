@@ -243,12 +243,13 @@ def start_and_stop(words: list[str], folder: Path, place: str) -> None:
 @contextlib.contextmanager
 def kept_stages(folder: Path) -> Iterator[None]:
     """What pages make again and again from the same photo is made once: stages with the same settings are kept."""
-    from diorama import bundle, pipeline
+    from diorama import pipeline
+    from diorama.checkpoints import Checkpoints
 
     make = pipeline.make
 
     def kept(source: Any, settings: Any = None, **how: Any) -> Any:
-        how.setdefault("checkpoints", bundle.Checkpoints(folder))
+        how.setdefault("checkpoints", Checkpoints(folder))
         return make(source, settings, **how)
 
     pipeline.make = kept

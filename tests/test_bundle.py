@@ -26,6 +26,7 @@ from hypothesis.extra import numpy as hnp
 
 from diorama import atomic, bundle, records, stage_files
 from diorama.advice import Advised, Outcome, ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.checkpoints import Checkpoints
 from diorama.errors import SceneFileError, StorageError
 from diorama.settings import Settings
 from diorama.types import (
@@ -304,7 +305,7 @@ def test_a_report_may_hold_what_json_has_no_type_for(tmp_path: Path) -> None:
 
 def test_checkpoints_keep_stages_by_key(tmp_path: Path) -> None:
     scene = tiny_scene()
-    checkpoints = bundle.Checkpoints(tmp_path / "new" / "folder")
+    checkpoints = Checkpoints(tmp_path / "new" / "folder")
     assert checkpoints.load("depth", "abc") is None
     checkpoints.save("depth", "abc", scene.depth, REPORT)
     assert same(checkpoints.load("depth", "abc"), (scene.depth, REPORT))
@@ -329,7 +330,7 @@ def test_a_damaged_checkpoint_counts_as_absent_and_is_replaced(
     tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
     scene = tiny_scene()
-    checkpoints = bundle.Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     checkpoints.save("depth", "abc", scene.depth, REPORT)
     damage(tmp_path / "depth-abc")
     assert checkpoints.load("depth", "abc") is None
@@ -340,7 +341,7 @@ def test_a_damaged_checkpoint_counts_as_absent_and_is_replaced(
 
 def test_who_saves_second_changes_nothing(tmp_path: Path) -> None:
     scene = tiny_scene()
-    checkpoints = bundle.Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     checkpoints.save("depth", "abc", scene.depth, REPORT)
     before = (tmp_path / "depth-abc").stat().st_ino
     checkpoints.save("depth", "abc", scene.depth, replace(REPORT, seconds=9.0))
@@ -350,7 +351,7 @@ def test_who_saves_second_changes_nothing(tmp_path: Path) -> None:
 
 def _save_often(root: str) -> int:
     scene = tiny_scene(64, 48)
-    checkpoints = bundle.Checkpoints(Path(root))
+    checkpoints = Checkpoints(Path(root))
     seen = 0
     for i in range(40):
         checkpoints.save("points", str(i % 4), scene.points, REPORT)
@@ -367,7 +368,7 @@ def test_processes_may_save_the_same_key(tmp_path: Path) -> None:
     # What another process removes in between is absent; nothing is ever half there.
     assert min(seen) >= 30
     assert not list(tmp_path.glob(atomic.SIBLINGS))
-    checkpoints = bundle.Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     assert all(checkpoints.load("points", key) for key in "023")
 
 
@@ -377,7 +378,7 @@ def test_a_refused_rename_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(StorageError):
-        bundle.Checkpoints(tmp_path).save("depth", "abc", tiny_scene().depth, REPORT)
+        Checkpoints(tmp_path).save("depth", "abc", tiny_scene().depth, REPORT)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -387,7 +388,7 @@ def test_what_killed_saves_left_is_swept_once_it_is_old(tmp_path: Path) -> None:
         folder.mkdir()
         (folder / "z.npy").write_bytes(b"half")
     os.utime(old, (0, 0))
-    bundle.Checkpoints(tmp_path).save("depth", "abc", tiny_scene().depth, REPORT)
+    Checkpoints(tmp_path).save("depth", "abc", tiny_scene().depth, REPORT)
     assert not old.exists()
     assert new.exists()
 
@@ -469,7 +470,7 @@ def test_an_enhanced_bundle_has_two_more_stages(tmp_path: Path) -> None:
 def test_the_enhanced_stages_have_checkpoints(stage: str, tmp_path: Path) -> None:
     scene = layered_scene()
     record = scene.segments if stage == "segments" else Layered(scene.atlas, scene.meshes, scene.imagined)
-    checkpoints = bundle.Checkpoints(tmp_path)
+    checkpoints = Checkpoints(tmp_path)
     checkpoints.save(stage, "abc", record, REPORT)
     assert same(checkpoints.load(stage, "abc"), (record, REPORT))
     array = "labels.npy" if stage == "segments" else "atlas.png"

@@ -15,7 +15,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 import diorama
 from diorama import corrections
-from diorama.bundle import Checkpoints
+from diorama.checkpoints import Checkpoints
 from diorama.corrections import KINDS, parse, parse_all
 from diorama.cuts import by_hand, find_cuts
 from diorama.depth.correct import correct

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 import bad_inputs
-from diorama import Scene, bundle, pipeline
+from diorama import Scene, pipeline
+from diorama.checkpoints import Checkpoints
 from diorama.errors import StorageError
 from diorama.jobs import outputs
-from diorama.jobs.ahead import FIRST, Ahead
+from diorama.jobs.early_files import FIRST, EarlyFiles
 from diorama.settings import Settings
 from workplace import QUICK
 
@@ -32,7 +33,7 @@ def test_the_files_are_those_of_the_whole_scene(made: tuple[Scene, Scene], tmp_p
     plain, begun = tmp_path / "plain", tmp_path / "results" / "begun"
     outputs.make(scene, plain, lambda _share: None)
     taken: set[str] = set()
-    with Ahead(begun.parent) as ahead:
+    with EarlyFiles(begun.parent) as ahead:
         ahead.begin(early)
         for future in ahead._begun.values():
             future.result()
@@ -55,7 +56,7 @@ def test_the_first_files_of_the_surface_are_begun_while_it_is_saved(made: tuple[
     first = [output for output in outputs.OUTPUTS["original"] if output.surface][:FIRST]
     (tmp_path / "again").mkdir()
     photo, settings = bad_inputs.picture(120, 80), made[1].settings
-    with Ahead(tmp_path) as ahead:
+    with EarlyFiles(tmp_path) as ahead:
         pipeline.make(photo, settings, until="original", fetch=False, made=ahead.go_on)
         assert list(ahead._begun) == [output.name for output in first]
         for output in first:
@@ -66,7 +67,7 @@ def test_the_first_files_of_the_surface_are_begun_while_it_is_saved(made: tuple[
 
 
 def test_what_nobody_takes_goes(made: tuple[Scene, Scene], tmp_path: Path) -> None:
-    with Ahead(tmp_path) as ahead:
+    with EarlyFiles(tmp_path) as ahead:
         assert not ahead.take("depth.png", tmp_path / "depth.png")  # nothing was begun
         ahead.begin(made[0])
     assert list(tmp_path.iterdir()) == []
@@ -79,7 +80,7 @@ def test_a_refusal_is_said_when_the_file_is_taken(
         raise StorageError("The disk is full.", hint="Free some space.")
 
     monkeypatch.setattr(outputs, "write", refuse)
-    with Ahead(tmp_path) as ahead:
+    with EarlyFiles(tmp_path) as ahead:
         ahead.begin(made[0])
         for future in ahead._begun.values():
             future.exception()
@@ -89,7 +90,7 @@ def test_a_refusal_is_said_when_the_file_is_taken(
 
 def test_kept_points_begin_nothing(tmp_path: Path) -> None:
     placed: list[Scene] = []
-    kept = bundle.Checkpoints(tmp_path)
+    kept = Checkpoints(tmp_path)
     for _ in range(2):
         pipeline.make(
             bad_inputs.picture(60, 40),

@@ -14,7 +14,7 @@ from PIL import Image
 import diorama
 import openai_server
 from conftest import PhotoPath
-from diorama.bundle import Checkpoints
+from diorama.checkpoints import Checkpoints
 from diorama.errors import PhotoError, SettingsError
 from diorama.pipeline import STEPS
 from diorama.render import render

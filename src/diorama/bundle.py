@@ -1,4 +1,4 @@
-"""Stage files, checkpoints and the `.diorama` bundle.
+"""Stage files and the `.diorama` bundle.
 
 A finished stage is a folder: `record.json` (its values, its report and the sha256 of each file, itself included) and
 the arrays (see `records`). A `.diorama` file is a zip of these folders and a `manifest.json`:
@@ -16,12 +16,10 @@ import hashlib
 import json
 import platform
 import re
-import shutil
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,12 +46,6 @@ can be; deflate reaches 1000 on what was made to blow up."""
 
 MAX_JSON = 16 << 20
 """Bytes of a `record.json` or `manifest.json`."""
-
-ATTEMPTS = 5
-"""At giving a checkpoint its name, while other processes do the same."""
-
-ABANDONED_SECONDS = 3600
-"""No save takes as long."""
 
 _AGAIN = "Copy the file once more, or make the scene again with `diorama make`."
 
@@ -117,75 +109,6 @@ def load_stage(folder: Path, stage: str) -> tuple[Any, StageReport]:
     """
     with _damage(folder):
         return _load(stage, lambda name, limit: _read_file(folder / name, limit))
-
-
-class Checkpoints:
-    """Finished stages under `root`, each as the folder `<stage>-<key>`.
-
-    Several processes may share a root: a folder appears whole, and whoever saves the same key second changes nothing.
-    """
-
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        self.pictures = Pictures()
-
-    def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None:
-        """The stage's record and report; None where there is none or it is damaged: then it is made anew."""
-        folder = self._folder(stage, key)
-        with suppress(SceneFileError):
-            found = load_stage(folder, stage)
-            self.pictures.note(folder, records.pack(stage, found[0]).arrays)
-            return found
-        return None
-
-    def save(self, stage: str, key: str, record: object, report: StageReport) -> None:
-        """Keep a finished stage.
-
-        Raises:
-            StorageError: the disk is full or refuses.
-        """
-        folder = self._folder(stage, key)
-        temporary = atomic.sibling(folder)
-        with atomic.refusals(folder):
-            self.root.mkdir(parents=True, exist_ok=True)
-            self._sweep()
-            try:
-                save_stage(temporary, stage, record, report)
-                self._put(temporary, stage, key)
-                self.pictures.note(folder, records.pack(stage, record).arrays)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-
-    def forget(self, stage: str, key: str) -> None:
-        """Remove a stage's checkpoint, so that it is made again."""
-        shutil.rmtree(self._folder(stage, key), ignore_errors=True)
-
-    def _put(self, temporary: Path, stage: str, key: str) -> None:
-        """Give the folder its name, unless another process has been first; a damaged one makes way."""
-        folder = self._folder(stage, key)
-        for attempt in range(ATTEMPTS):
-            try:
-                temporary.rename(folder)
-                return
-            except OSError:
-                if self.load(stage, key) is not None:
-                    return
-                if attempt == ATTEMPTS - 1:
-                    raise
-            damaged = atomic.sibling(folder)
-            with suppress(OSError):  # another process has removed it in between
-                folder.rename(damaged)
-            shutil.rmtree(damaged, ignore_errors=True)
-
-    def _sweep(self) -> None:
-        """Remove what processes that were killed in the middle of `save` have left."""
-        for left in self.root.glob(atomic.SIBLINGS):
-            with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                    shutil.rmtree(left, ignore_errors=True)
-
-    def _folder(self, stage: str, key: str) -> Path:
-        return self.root / f"{stage}-{key}"
 
 
 # ---- the whole scene, one file ---------------------------------------------------------------------------------

@@ -18,12 +18,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-import numpy as np
-
-from diorama import enhanced, final, networks, original
+from diorama import enhanced, final, identity, networks, original
 from diorama.advice import ReconstructionAdvice, SceneAdvice, keys_of, without
 from diorama.ahead import Ahead
 from diorama.corrections import parse_all
@@ -42,9 +39,7 @@ from diorama.types import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    Source = str | Path | bytes | Image.Image | np.ndarray[Any, Any] | Photo
+    from diorama.identity import Source
 
 Edits = Sequence[SegmentEdit] | Mapping[str, Sequence[SegmentEdit]]
 
@@ -77,7 +72,7 @@ STAGE_MESSAGES: dict[StageName, str] = {
 
 
 class CheckpointStore(Protocol):
-    """Where finished stages are kept (`bundle.Checkpoints` is one)."""
+    """Where finished stages are kept (`checkpoints.Checkpoints` is one)."""
 
     def load(self, stage: str, key: str) -> tuple[Any, StageReport] | None: ...
 
@@ -229,7 +224,7 @@ def _make(
     settings = run.settings
     # The full-size photo is needed by the depth stage alone, and only when no checkpoint has its result.
     full = _Once(lambda: read(source, settings))
-    photo = run.stage("photo", _identity(source), lambda: original.photo(full(), settings))
+    photo = run.stage("photo", identity.of(source), lambda: original.photo(full(), settings))
     depth = run.stage("depth", _depth_identity(settings), lambda: original.depth(full(), settings, fetch, run.progress))
     if depth.camera.source != photo.camera.source:  # the network knows more about it than the photo
         photo = replace(photo, camera=depth.camera.resized(photo.width, photo.height))
@@ -358,33 +353,11 @@ def _read(source: Source, settings: Settings) -> Photo:
     return photo.read(source, settings)
 
 
-def _identity(source: Source) -> str:
-    """What tells this source from others, so that a checkpoint of another photo is never taken for it."""
-    if isinstance(source, Photo):
-        digest = hashlib.sha256(source.rgb.tobytes())
-        digest.update(b"" if source.alpha is None else source.alpha.tobytes())
-        return f"{digest.hexdigest()} {source.camera}"
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    if isinstance(source, (str, Path)):
-        return _file_identity(Path(source))
-    pixels = np.asarray(source)
-    return f"{pixels.shape} {pixels.dtype} {hashlib.sha256(pixels.tobytes()).hexdigest()}"
-
-
 def _depth_identity(settings: Settings) -> str:
     """Which depth this is, where the settings alone don't say."""
     from diorama import depth
 
     return depth.identity(settings)
-
-
-def _file_identity(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return str(path)  # the stage that reads the file says what is wrong with it
 
 
 def _asks_again(settings: Settings, asked: bool) -> Callable[[SceneAdvice | ReconstructionAdvice], bool]:

@@ -20,7 +20,7 @@ FIRST = 2
 """Files of the surface that are begun before the others."""
 
 
-class Ahead:
+class EarlyFiles:
     """A folder beside the results where files are begun; what isn't taken from it until the block's end is removed.
 
     The last stage keeps one core busy; compressing and writing what is there already keeps the other one.
@@ -31,7 +31,7 @@ class Ahead:
         self._pool = ThreadPoolExecutor(1)
         self._begun: dict[str, Future[None]] = {}
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> EarlyFiles:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

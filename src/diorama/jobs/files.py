@@ -4,7 +4,7 @@
 <data>/incoming/<token>            uploads while they come in
 <data>/owners/<owner>.lock         held by a server process as long as it lives
 <data>/jobs/<id>/upload/<name>     the photo as it was sent
-<data>/jobs/<id>/stages/           `bundle.Checkpoints`
+<data>/jobs/<id>/stages/           `checkpoints.Checkpoints`
 <data>/jobs/<id>/files/<step>-<key>/   what the page shows and the user downloads
 <data>/jobs/<id>/products/<key>/   a file that was asked for (`jobs.products`)
 <data>/jobs/<id>/pulled/...        single files of folders that are in the store and not here

@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from diorama import compiling, memory, records
 from diorama.errors import DioramaError
 from diorama.jobs import outputs, processes, space
-from diorama.jobs.ahead import Ahead
+from diorama.jobs.early_files import EarlyFiles
 from diorama.jobs.files import JobFolder
 from diorama.jobs.processes import unforeseen
 from diorama.jobs.reporting import FILES, FILES_MESSAGE, ClaimLostError, Reporter
@@ -25,7 +25,7 @@ from diorama.jobs.store import Claim, Store, error_record
 from diorama.settings import STEP_STAGES, Settings
 
 if TYPE_CHECKING:
-    from diorama.bundle import Checkpoints
+    from diorama.checkpoints import Checkpoints
     from diorama.types import Progress, Scene, SegmentEdit, StageReport, Step
 
 log = logging.getLogger(__name__)
@@ -94,15 +94,16 @@ def _make(task: Task, store: Store) -> dict[str, Any]:
 
 
 def _made(task: Task, settings: Settings, reporter: Reporter, progress: Progress) -> dict[str, Any]:
-    from diorama import bundle, pipeline
+    from diorama import pipeline
+    from diorama.checkpoints import Checkpoints
 
     folder = JobFolder(task.folder, task.files)
     space.require(task.folder)
     folder.pull_upload(task.upload.name)
     for other in [kept for kept in _recent if kept.parent != folder.stages]:
         del _recent[other]
-    checkpoints = Watched(bundle.Checkpoints(folder.stages), reporter, folder)
-    with Ahead(folder.outputs) as ahead:
+    checkpoints = Watched(Checkpoints(folder.stages), reporter, folder)
+    with EarlyFiles(folder.outputs) as ahead:
         scene = pipeline.make(
             task.upload,
             settings,

@@ -6,7 +6,7 @@ events     a job's changes, as they happen   pages      the page and its static 
 limits     uploads, counted as they stream   header     what a picture's first bytes say
 security   hosts, origins, headers           problems   errors as RFC 9457 documents
 web        one process of the server         several    several on one socket
-fetching   better weights, in the background
+fetching   better weights, in the background  examples  photos to try
 """
 
 from diorama.server.app import create_app

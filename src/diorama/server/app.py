@@ -22,6 +22,7 @@ from diorama.jobs.store import Store
 from diorama.server import (
     advice,
     corrections,
+    examples,
     health,
     observing,
     openapi,
@@ -104,7 +105,7 @@ def create_app(
     openapi.install(app)
     # Of whatever job a route is about: nobody reaches another's.
     own = [Depends(own_job)]
-    for router in (routes.api, segments.api, advice.api, corrections.api, products.api, phone.api):
+    for router in (routes.api, examples.api, segments.api, advice.api, corrections.api, products.api, phone.api):
         app.include_router(router, dependencies=own)
     app.include_router(health.router)
     pages.install(app)

@@ -101,12 +101,12 @@ def _read(result: dict[str, Any], folder: JobFolder) -> _Source:
     import cv2
     import numpy as np
 
-    from diorama import bundle
+    from diorama.checkpoints import Checkpoints
     from diorama.export.depthmap import resized
     from diorama.types import Photo
 
     folder.pull(folder.stages / f"depth-{result['keys']['depth']}")
-    kept = bundle.Checkpoints(folder.stages).load("depth", result["keys"]["depth"])
+    kept = Checkpoints(folder.stages).load("depth", result["keys"]["depth"])
     shown = folder.pulled(folder.outputs / result["folder"] / "photo.jpg")
     picture = cv2.imread(str(shown), cv2.IMREAD_COLOR)
     if kept is None or picture is None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import io
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -17,11 +15,10 @@ from starlette.requests import ClientDisconnect
 from diorama import pipeline
 from diorama.errors import DioramaError, JobError, JobNotFoundError, SettingsError
 from diorama.jobs.store import FINISHED, Job
-from diorama.server import events, header, limits, problems
+from diorama.server import events, examples, header, limits, problems
 from diorama.server.context import PREFIX, Context, context_of, web_settings
 from diorama.server.limits import Received
 from diorama.server.schemas import (
-    ExampleOut,
     JobOut,
     JobsOut,
     ModelOut,
@@ -40,8 +37,6 @@ if TYPE_CHECKING:
 api = APIRouter(prefix=PREFIX)
 
 Shared = Annotated[Context, Depends(context_of)]
-
-EXAMPLE_PIXELS = 640
 
 RUN_BY_BROWSERS = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
 """Never shown in place: what was made of somebody's file must not act as this server's page."""
@@ -103,7 +98,7 @@ async def create_job(
         changes = limits.parse_settings(settings)
         path = context.data.incoming()
         if example is not None:
-            received = await asyncio.to_thread(_copy_example, example, path)
+            received = await asyncio.to_thread(examples.copy, example, path)
         else:
             from diorama import photo
 
@@ -117,15 +112,6 @@ async def create_job(
     job = await asyncio.to_thread(_admit, context, received, user_of(request))
     response.headers["Location"] = f"{PREFIX}/jobs/{job.id}"
     return await asyncio.to_thread(context.view, job)
-
-
-def _copy_example(name: str, path: Path) -> Received:
-    from diorama import atomic
-
-    source = _example(name)
-    with atomic.writing(path) as file:
-        file.write(source.read_bytes())
-    return Received(path, source.name, {})
 
 
 def _admit(context: Context, received: Received, user: str) -> Job:
@@ -289,64 +275,7 @@ def get_file(
     )
 
 
-# ---- examples, settings, models --------------------------------------------------------------------------------
-
-
-@api.get("/examples", response_model=list[ExampleOut], tags=["examples"], summary="Photos to try")
-def list_examples() -> Any:
-    """Photos that come with Diorama."""
-    from diorama import photo
-
-    return [
-        ExampleOut(name=name, label=name.capitalize(), thumbnail=f"{PREFIX}/examples/{name}/thumbnail")
-        for name in photo.EXAMPLES
-    ]
-
-
-@api.get(
-    "/examples/{name}",
-    response_class=FileResponse,
-    responses={200: {"content": {"image/*": {}}}, **problems.documented(404, 422)},
-    tags=["examples"],
-    summary="An example photo",
-)
-def get_example(name: str) -> FileResponse:
-    """The picture itself."""
-    return FileResponse(_example(name), headers={"Cache-Control": "no-cache"})
-
-
-@api.get(
-    "/examples/{name}/thumbnail",
-    response_class=Response,
-    responses={200: {"content": {"image/jpeg": {}}}, **problems.documented(404, 422)},
-    tags=["examples"],
-    summary="An example photo, small",
-)
-def get_example_thumbnail(name: str) -> Response:
-    """A JPEG of at most 640 pixels a side."""
-    return Response(_thumbnail(_example(name)), media_type="image/jpeg", headers={"Cache-Control": "no-cache"})
-
-
-def _example(name: str) -> Path:
-    from diorama import photo
-
-    if name not in photo.EXAMPLES:
-        raise JobNotFoundError(
-            f"There is no example named '{name[:60]}'.", hint=f"The examples are: {', '.join(photo.EXAMPLES)}."
-        )
-    return photo.example(name)
-
-
-@functools.cache
-def _thumbnail(path: Path) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    with Image.open(path) as image:  # one of our own examples: safe to decode here
-        small = image.convert("RGB")
-    small.thumbnail((EXAMPLE_PIXELS, EXAMPLE_PIXELS))
-    small.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+# ---- settings, models ------------------------------------------------------------------------------------------
 
 
 @api.get(

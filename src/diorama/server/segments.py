@@ -149,12 +149,12 @@ def _edits(job: Job, result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _found(context: Context, job: Job, result: dict[str, Any]) -> tuple[Segments, PointCloud]:
     """The segments as they were found and advised on, and the points, as the worker left them."""
-    from diorama import bundle
     from diorama.advice import keys_of, without
+    from diorama.checkpoints import Checkpoints
     from diorama.segment.advised import follow
 
     folder = context.data.job(job.id)
-    checkpoints = bundle.Checkpoints(folder.stages)
+    checkpoints = Checkpoints(folder.stages)
     for stage in ("segments", "points", "advice"):
         folder.pull(folder.stages / f"{stage}-{result['keys'][stage]}")
     segments, points, advice = (
