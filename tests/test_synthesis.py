@@ -15,6 +15,7 @@ import diorama
 from conftest import PhotoPath
 from diorama import synthesis
 from diorama.advice import Advised, FusionAdvice, ReconstructionAdvice, SceneAdvice, SegmentAdvice
+from diorama.cuts import near_inverse_depth
 from diorama.errors import InputError
 from diorama.render import render
 from diorama.settings import Settings
@@ -327,6 +328,14 @@ def test_smoothing_moves_what_is_seen_along_its_rays(amount: float, seed: int) -
         assert np.array_equal(before.faces, after.faces)
     again = relaxed(scene.points, scene.cuts, layered, amount)[1]
     assert all(np.array_equal(a.vertices, b.vertices) for a, b in zip(found.meshes, again.meshes, strict=True))
+
+
+def test_measured_depth_is_smoothed_by_next_to_nothing(scene: Scene) -> None:
+    near = near_inverse_depth(scene.points)
+    free, bound = (relaxed(scene.points, scene.cuts, _rebuilt(scene).layered, 1, most)[0] for most in (None, 0.001))
+    moved = [np.abs(1 / points.z - 1 / scene.points.z).max() / near for points in (free, bound)]
+    assert moved[0] > 0.002
+    assert 0 < moved[1] < 0.00101
 
 
 def test_without_smoothing_no_vertex_moves(scene: Scene) -> None:

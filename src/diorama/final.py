@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Layers = Callable[[PointCloud, Settings], Rebuilt]
 """Makes cuts and layers anew."""
 
+MEASURED = 0.001
+"""Share of the near inverse depth by which depth in metres may be smoothed: it was measured, and better than that."""
+
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
     """Ask the advisor the second question."""
@@ -77,7 +80,9 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     if tuning.smoothing > scene.settings.smoothing:
         from diorama.synthesis.relax import relaxed
 
-        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing)
+        most = MEASURED if scene.depth.scale == "metric" else None
+
+        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing, most)
         reason += ", smoothed where they are"
     return Rebuilt(points, scene.cuts, layered), "projective", reason, said
 

@@ -7,7 +7,8 @@ it says of that errs elsewhere, and the mean of both errs less (test-time augmen
 
 Measured on six stereo pairs and Motorcycle: 30 % of this answer in the mean with the first one brings correlation with
 the true disparity from .736 to .749, and 50 % to .754; as many upright looks in colour change nothing. Tilt and sizes
-were chosen on these pairs; of grey photos it says nothing new.
+were chosen on these pairs; on 85 scenes of `training.scenes` that chose nothing, 40 % brings correlation from .720 to
+.747 and pairs in the wrong order from 16.8 to 15.2 %, three scenes of four gain. Of grey photos it says nothing new.
 """
 
 from __future__ import annotations
