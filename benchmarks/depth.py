@@ -179,7 +179,8 @@ def network_of(name: str) -> backends.Backend:
     files = bundled.Networks(path)
 
     def predict(rgb: npt.NDArray[np.uint8], _focal: float | None) -> Prediction:
-        return Prediction(bundled.predict(rgb, files))
+        inverse = bundled.predict(rgb, files)
+        return Prediction(inverse, reach=bundled.reach(inverse))
 
     return backends.Backend(path.stem, predict, "", "", files.files)
 

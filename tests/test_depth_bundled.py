@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import skimage.data
 
 from diorama import depth, photo
 from diorama.depth import bundled
@@ -58,6 +59,22 @@ def test_a_mirrored_photo_has_the_mirrored_map(name: str, photo_path: Callable[[
     rgb = photo.read(photo_path(name)).rgb
     mirrored = inverse(np.ascontiguousarray(rgb[:, ::-1]))
     assert float(np.abs(inverse(rgb) - mirrored[:, ::-1]).mean()) < 0.02
+
+
+def test_a_wall_is_flat_and_a_table_is_not(photo_path: Callable[[str], Path]) -> None:
+    def span(rgb: np.ndarray) -> float:
+        return float(np.ptp(np.percentile(inverse(rgb), (1, 99))))
+
+    wall = skimage.data.brick()
+    assert span(np.dstack([wall] * 3)) < 0.5
+    assert span(photo.read(photo_path("coffee")).rgb) > 0.8
+
+
+def test_reach_is_the_span_up_to_all_of_it() -> None:
+    ramp = np.linspace(0, 1, 1000, dtype=np.float32)[None]
+    assert bundled.reach(0.1 * ramp) == pytest.approx(0.1 / bundled.FULL_REACH, rel=0.02)
+    assert bundled.reach(3 + ramp) == 1.0
+    assert bundled.reach(0 * ramp) == 0.0
 
 
 def test_the_second_network_is_a_second_opinion() -> None:

@@ -287,3 +287,15 @@ def test_a_picture_that_is_all_sky_is_left_alone() -> None:
     depth = np.linspace(0, 1, 100, dtype=np.float32)[:, None].repeat(150, axis=1)
     found = sky.find(rgb, depth)
     assert found is None or found.mean() < 0.98
+
+
+@given(reach=st.floats(0, 1), seed=st.integers(0, 99))
+def test_what_is_flat_is_near_and_keeps_its_order(reach: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    depth = rng.random((6, 9)).astype(np.float32)
+    sky = rng.random((6, 9)) < 0.2
+    found = refine.nearer(np.where(sky, np.float32(0), depth), reach, sky)
+    assert found.dtype == np.float32
+    assert (found[sky] == 0).all()
+    np.testing.assert_allclose(found[~sky], 1 - reach * (1 - depth[~sky]), atol=1e-6)
+    assert refine.nearer(depth, 1.0) is depth

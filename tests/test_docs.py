@@ -162,7 +162,7 @@ def test_every_link_within_the_site_leads_somewhere(built: dict[Path, _Parts]) -
 
 
 EACH_KIND = (
-    "index", "gallery", "films", "how-to/http-api", "reference/settings", "reference/errors", "models/depth-v1",
+    "index", "gallery", "films", "how-to/http-api", "reference/settings", "reference/errors", "models/depth-v2",
     "search",
 )  # fmt: skip
 """Pages that have, together, every kind of thing that pages have."""

@@ -16,6 +16,8 @@ from training.scenes.view import Light, View, draw
 
 SMALL = (48, 64)
 
+FRONTS = ("surface", "panel", "straight", "above")
+
 
 def drawn(count: int) -> list[scenes.Sample]:
     return [scenes.sample(np.random.default_rng([11, index]), *SMALL) for index in range(count)]
@@ -23,7 +25,7 @@ def drawn(count: int) -> list[scenes.Sample]:
 
 @pytest.fixture(scope="module")
 def many() -> list[scenes.Sample]:
-    return drawn(110)
+    return drawn(180)
 
 
 def test_a_sample_is_a_function_of_its_generator() -> None:
@@ -86,6 +88,32 @@ def test_a_wall_has_the_depth_that_it_stands_at() -> None:
     inverse = draw(stage, View(eye=(0, 0, 0), fov=60), Light(), 48, 64).inverse
     np.testing.assert_allclose(inverse[:, :8], 1 / 2, rtol=1e-5)
     np.testing.assert_allclose(inverse[20:28, 30:34], 1 / 1.4, rtol=1e-5)
+
+
+def test_what_is_flat_hardly_changes_in_depth(many: list[scenes.Sample]) -> None:
+    def relief(one: scenes.Sample) -> float:
+        inverse = one.inverse_depth / np.percentile(one.inverse_depth, 98)
+        return float(np.abs(inverse - np.median(inverse)).mean())
+
+    walls = [
+        scenes.sample(np.random.default_rng([7, index]), *SMALL, kind=kind) for kind in FRONTS for index in range(6)
+    ]
+    others = [one for one in many if one.kind not in scenes.FLAT]
+    assert np.median([relief(one) for one in walls]) < 0.06
+    assert np.median([relief(one) for one in others]) > 0.1
+
+
+def test_a_sail_is_as_far_as_its_hull() -> None:
+    import random
+
+    from training.scenes import waters
+
+    stage = Stage(random.Random(2), default())
+    waters.boat(stage, Place().at(0, 0, 30), 8, sails=True)
+    inverse = draw(stage, View(eye=(0, 4, 0), fov=40), Light(), 96, 96).inverse
+    rows = np.array([np.median(row[row > 0]) for row in inverse if (row > 0).any()])
+    assert len(rows) > 30
+    np.testing.assert_allclose(rows, 1 / 30, rtol=0.15)
 
 
 def test_what_reaches_behind_the_camera_is_drawn_whole() -> None:

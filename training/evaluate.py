@@ -46,8 +46,10 @@ def plain(rgb: Picture, networks: bundled.Networks) -> Float32:
 
 def refined(rgb: Picture, networks: bundled.Networks) -> Float32:
     """What `diorama depth` makes of the networks."""
-    whole = refine.upsample(refine.normalise(bundled.predict(rgb, networks)), rgb.shape[1], rgb.shape[0])
-    return refine.sharpen(whole, rgb, 1.0, sky.find(rgb, whole))
+    inverse = bundled.predict(rgb, networks)
+    whole, reach = refine.upsample(refine.normalise(inverse), rgb.shape[1], rgb.shape[0]), bundled.reach(inverse)
+    far = sky.find(rgb, whole, reach)
+    return refine.nearer(refine.sharpen(whole, rgb, 1.0, far), reach, far)
 
 
 def scores(pairs: Iterable[Pair], networks: bundled.Networks) -> dict[str, float]:

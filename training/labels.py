@@ -7,15 +7,19 @@ the wrong order in one network's answer at one size, and 17.5 % in the mean of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from diorama.depth import bundled, refine, sky
+from training import marked
+
 Float32 = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
+Teach = Callable[[Picture, int], Float32]
 
 LONG_SIDE = 640  # of what is kept
 _MULTIPLE = 32
@@ -51,18 +55,27 @@ class Teacher:
         return _standard(np.asarray(cv2.resize(mean, (width, height), interpolation=cv2.INTER_LINEAR)))
 
 
+class Package:
+    """What the package itself makes of a picture: both of its networks at all of their sizes."""
+
+    def __call__(self, rgb: Picture, _long_side: int) -> Float32:
+        """(H, W, 3) -> (H, W), median 0 and mean distance from it 1."""
+        answer = bundled.predict(rgb)
+        return _standard(np.asarray(cv2.resize(answer, rgb.shape[1::-1], interpolation=cv2.INTER_AREA), np.float32))
+
+
 def write(photos: Path, out: Path, teachers: list[Path], views: int, seed: int = 0) -> int:
     """Label every picture of a folder; how many there are. What is there already isn't made again.
 
     Args:
         photos: with .jpg and .png files.
         out: gets NAME.npz with `rgb` (H, W, 3) uint8 and `inverse` (H, W) float16, least 0 and near end about 1.
-        teachers: ONNX files.
+        teachers: ONNX files; none: the package as it is, from which its next network goes on.
         views: parts of each photo that each network sees, besides the whole.
         seed: of their choice.
     """
     out.mkdir(parents=True, exist_ok=True)
-    networks = [Teacher(path) for path in teachers]
+    networks: list[Teach] = [Teacher(path) for path in teachers] or [Package()]
     count = 0
     for path in sorted(one for one in photos.iterdir() if one.suffix.lower() in (".jpg", ".png")):
         count += 1
@@ -71,6 +84,10 @@ def write(photos: Path, out: Path, teachers: list[Path], views: int, seed: int =
             continue
         rgb = read(path, LONG_SIDE)
         inverse = label(rgb, networks, views, np.random.default_rng(seed + count))
+        if not teachers:
+            whole = refine.normalise(inverse)
+            inverse = refine.sharpen(whole, rgb, 1.0, sky.find(rgb, whole))
+        inverse = marked.painted(inverse, marked.regions(path.stem))
         part = out / f"{path.stem}.part.npy"
         with part.open("wb") as file:
             np.savez_compressed(file, rgb=rgb, inverse=inverse.astype(np.float16))
@@ -93,14 +110,15 @@ def read(path: Path, long_side: int) -> Picture:
     return np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA)[..., ::-1], np.uint8)
 
 
-def label(rgb: Picture, teachers: list[Teacher], views: int, rng: np.random.Generator) -> Float32:
+def label(rgb: Picture, teachers: Sequence[Teach], views: int, rng: np.random.Generator) -> Float32:
     """Inverse depth (H, W) of a photo, 0 at its farthest, its 98th percentile 1."""
-    wholes = [np.mean([teacher(rgb, side) for side in _SIDES], axis=0) for teacher in teachers]
+    wholes = [np.mean([one(rgb, side) for side in _sides(one)], axis=0) for one in teachers]
     reference = _standard(np.mean(wholes, axis=0))
     parts = list(_parts(rgb.shape[0], rgb.shape[1], views, rng))
     means = []
     for teacher, whole in zip(teachers, wholes, strict=True):
-        total, weight = len(_SIDES) * fitted(whole, reference), np.full(reference.shape, len(_SIDES), np.float32)
+        count = len(_sides(teacher))
+        total, weight = count * fitted(whole, reference), np.full(reference.shape, count, np.float32)
         for index, (rows, columns) in enumerate(parts):
             answer = fitted(teacher(rgb[rows, columns], _SIDES[1 + index % 2]), reference[rows, columns])
             sure = _window(answer.shape)
@@ -110,6 +128,11 @@ def label(rgb: Picture, teachers: list[Teacher], views: int, rng: np.random.Gene
     mean = np.mean(means, axis=0)
     low, high = np.percentile(mean, (0.5, 98))
     return np.maximum((mean - low) / (high - low + 1e-6), 0).astype(np.float32)
+
+
+def _sides(teacher: Teach) -> tuple[int, ...]:
+    """At which a teacher sees a photo whole: the package looks at several by itself."""
+    return _SIDES[-1:] if isinstance(teacher, Package) else _SIDES
 
 
 def fitted(answer: Float32, reference: Float32) -> Float32:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -146,8 +147,8 @@ class DepthNet(nn.Module):
         return (coarse + self.fine(features, x))[:, 0]
 
 
-def load_version_0(net: DepthNet, path: Path) -> None:
-    """Start from the published version 0, an ONNX file: all of this network but `fine`.
+def load(net: DepthNet, path: Path) -> None:
+    """Start from a published file (ONNX): version 0, which is all of this network but `fine`, or a later one.
 
     Raises:
         ValueError: the file isn't that network.
@@ -156,14 +157,16 @@ def load_version_0(net: DepthNet, path: Path) -> None:
     from onnx import numpy_helper
 
     graph = onnx.load(str(path)).graph
-    arrays = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    stored = {one.name.removesuffix("_16"): numpy_helper.to_array(one) for one in graph.initializer}
+    arrays = {name: torch.from_numpy(values.astype(np.float32)) for name, values in stored.items()}
     kernels = [name.removesuffix(".weight") for name in arrays if name.endswith(".weight")]
     affine = [name for name in arrays if name.startswith("onnx::")]  # the exporter's names of GroupNorm's
-    coarse = {name: module for name, module in net.named_modules() if not name.startswith("fine")}
-    convolutions = [module for module in coarse.values() if isinstance(module, nn.Conv2d)]
-    norms = [module for module in coarse.values() if isinstance(module, nn.GroupNorm)]
+    whole = any(name.startswith("fine.") for name in kernels)
+    modules = [module for name, module in net.named_modules() if whole or not name.startswith("fine")]
+    convolutions = [module for module in modules if isinstance(module, nn.Conv2d)]
+    norms = [module for module in modules if isinstance(module, nn.GroupNorm)]
     if len(kernels) != len(convolutions) or len(affine) != 2 * len(norms):
-        raise ValueError(f"{path} isn't version 0 of the depth network.")
+        raise ValueError(f"{path} isn't a version of the depth network.")
     sources = [(arrays[name + ".weight"], arrays[name + ".bias"]) for name in kernels]
     sources += [(arrays[scale], arrays[shift]) for scale, shift in zip(affine[::2], affine[1::2], strict=True)]
     for module, (weight, bias) in zip([*convolutions, *norms], sources, strict=True):

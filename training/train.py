@@ -1,4 +1,4 @@
-"""Train the depth network, from version 0 or a checkpoint on; several runs add up."""
+"""Train the depth network, from a published file or a checkpoint on; several runs add up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from training import batches, losses
 from training.batches import Scenes
-from training.network import DepthNet, load_version_0
+from training.network import DepthNet, load
 
 SIZES = [(160, 224), (224, 160), (192, 256), (256, 192), (224, 320)]
 """(height, width): what the network is used at is between 224 and 640 px long, and convolutions carry over."""
@@ -63,9 +63,9 @@ class Trainer:
         self.images = self.steps = 0
 
     def start(self, path: Path | None) -> None:
-        """From a checkpoint (.pt), from version 0 (.onnx), or from nothing."""
+        """From a checkpoint (.pt), from a published file (.onnx), or from nothing."""
         if path is not None and path.suffix == ".onnx":
-            load_version_0(self.net, path)
+            load(self.net, path)
         elif path is not None:
             state = torch.load(path, map_location=self.device, weights_only=True)
             self.net.load_state_dict(state["net"])
@@ -115,7 +115,7 @@ def run(
     Args:
         out: a folder.
         plan: how long, and how.
-        start: a checkpoint, version 0's ONNX file, or None.
+        start: a checkpoint, a published ONNX file, or None.
         samples: rendered pictures and their inverse depth.
         photos: the folder of labelled photos, read again as more come; or None.
     """

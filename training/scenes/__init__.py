@@ -1,8 +1,8 @@
 """Random scenes for training the depth network: photographs that never were, with their exact inverse depth.
 
-`sample` builds a scene of solid shapes (`rooms`, `halls`, `streets`, `sites`, `lands`, `still` say of what kinds),
-lights it (`lighting`), draws it at two by two samples a pixel (`view`, `raster`, `shading`) and takes its photograph
-(`lens`).
+`sample` builds a scene of solid shapes (of what kinds, say `rooms`, `halls`, `streets`, `sites`, `lands`, `still`,
+`flats`, `waters`, `skyline`), lights it (`lighting`), draws it at two by two samples a pixel (`view`, `raster`,
+`shading`) and takes its photograph (`lens`).
 All randomness comes from the generator that the caller gives, so a sample is a function of it and the textures.
 
 Inverse depth is in 1/m along the optical axis, 0 in the sky. At the edge of a thing a pixel's colour is mixed of what
@@ -27,7 +27,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from training.scenes import halls, lands, lens, rooms, sites, still, streets
+from training.scenes import flats, halls, lands, lens, rooms, sites, skyline, still, streets, waters
 from training.scenes.rooms import Scene
 from training.scenes.stage import Stage
 from training.scenes.textures import Textures, default
@@ -53,8 +53,21 @@ KINDS: dict[str, tuple[float, Callable[[Stage], Scene]]] = {
     "portrait": (0.04, still.portrait),
     "people": (0.03, still.people),
     "animal": (0.02, still.animal),
+    "surface": (0.06, flats.surface),
+    "panel": (0.08, flats.panel),
+    "straight": (0.07, flats.straight),
+    "above": (0.05, flats.above),
+    "down": (0.03, skyline.down),
+    "boats": (0.05, waters.boats),
+    "shore": (0.04, waters.shore),
+    "tower": (0.03, skyline.tower),
+    "frames": (0.03, skyline.frames),
+    "wires": (0.02, skyline.wires),
 }
-"""Each kind of scene: its share of the samples, and its maker."""
+"""Each kind of scene: its share of the samples (of their sum), and its maker."""
+
+FLAT = ("surface", "panel", "straight", "above", "down")
+"""Kinds whose depth may hardly change."""
 
 TRIES = 3
 """Scenes that are built for a sample before one is taken that shows little (something before the lens, a bare wall)."""
@@ -88,7 +101,7 @@ def sample(
         stage = Stage(r, textures)
         view, light, dim = KINDS[kind][1](stage)
         drawn = draw(stage, view, light, height, width)
-        if _shows_something(drawn.inverse):
+        if kind in FLAT or _shows_something(drawn.inverse):
             break
     rgb, inverse = lens.expose(r, drawn, view, textures.grain, dim)
     return Sample(rgb, inverse, inverse == 0, view.horizontal_fov(height, width), kind)

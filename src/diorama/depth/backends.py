@@ -33,7 +33,8 @@ class Backend:
 def _bundled(rgb: UInt8, _focal: float | None) -> Prediction:
     from diorama.depth import bundled
 
-    return Prediction(bundled.predict(rgb))
+    inverse = bundled.predict(rgb)
+    return Prediction(inverse, reach=bundled.reach(inverse))
 
 
 def _bundled_files() -> tuple[Path, ...]:

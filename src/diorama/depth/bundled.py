@@ -1,6 +1,6 @@
 """The depth networks that come with Diorama: one of 2 million parameters, trained for it, and a second opinion.
 
-The first is ours (docs/models/depth-v1.md); the second is Tiefenrausch, the network of One Shot 3D Photography (Kopf et
+The first is ours (docs/models/depth-v2.md); the second is Tiefenrausch, the network of One Shot 3D Photography (Kopf et
 al. 2020), whose weights are under MIT, in whole-number arithmetic (training/quantise.py). Ours knows rooms, people and
 things in front of a background, the other skies, streets and what is far; each errs in its own way, so that their mean
 errs less than either.
@@ -35,7 +35,7 @@ BOTH_WAYS_SIDE = 320
 """Up to this long side, and by the second network, the mirrored picture is looked at as well: a mirrored photo's map is
 the mirrored map to 1.5 % of the range then, without to 4.5 %. The largest size is for outlines and costs as much."""
 
-SECOND_SHARE = 0.3
+SECOND_SHARE = 0.15
 """Of the second network in the mean."""
 
 DETAIL = 0.7
@@ -43,6 +43,13 @@ DETAIL = 0.7
 a fifth of it: more brings halos and warts."""
 
 DETAIL_SIGMA = 0.012  # of the long side
+
+NEAR = 100.0
+"""What our network calls the near end's inverse depth, but for a shift (training/losses.py)."""
+
+FULL_REACH = 0.25
+"""Of the near end's inverse depth: from which span on a picture has all of its depth. Below, as of a wall seen straight
+on, there is less: its grain isn't stretched to a landscape's relief."""
 
 TOGETHER = 2
 
@@ -71,6 +78,8 @@ def shipped() -> Networks:
 def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     """Relative inverse depth (h, w) of the whole picture (H, W, 3), larger is nearer; about 960 px long, or less.
 
+    In units of the near end's, as far as our network can tell them: see `reach`.
+
     Args:
         rgb: the picture.
         networks: other files than the package's, which training and benchmarks compare.
@@ -91,24 +100,39 @@ def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     with ThreadPoolExecutor(TOGETHER) as pool:
         begun = {one: pool.submit(copy_context().run, _seen, rgb, one[1], one[0], one in twice) for one in asked}
         found = {one: running.result() for one, running in begun.items()}
-    finest = found[own[-1]]
+    seen = {one: standardised(values) for one, values in found.items()}
+    finest = seen[own[-1]]
     size = (finest.shape[1], finest.shape[0])
-    mean = np.mean([cv2.resize(found[one], size, interpolation=cv2.INTER_CUBIC) for one in own], axis=0)
+    mean = np.mean([cv2.resize(seen[one], size, interpolation=cv2.INTER_CUBIC) for one in own], axis=0)
     if second is not None:
-        other = cv2.resize(found[second], size, interpolation=cv2.INTER_CUBIC)
+        other = cv2.resize(seen[second], size, interpolation=cv2.INTER_CUBIC)
         mean = np.float32(1 - SECOND_SHARE) * standardised(mean) + np.float32(SECOND_SHARE) * other
     difference = finest - mean
     detail = difference - cv2.GaussianBlur(difference, (0, 0), DETAIL_SIGMA * max(size))
-    return np.ascontiguousarray(mean + np.float32(DETAIL) * detail, np.float32)
+    unit = np.mean([spread(found[one]) for one in own if one in twice]) / NEAR
+    return np.ascontiguousarray((mean + np.float32(DETAIL) * detail) * np.float32(unit), np.float32)
+
+
+def reach(inverse: Float32) -> float:
+    """How much of the whole depth there is in what `predict` said, 0..1: little where the picture shows something flat,
+    1 from `FULL_REACH` on."""
+    low, high = np.percentile(inverse, (0.5, 99.5))
+    return float(min(1.0, (high - low) / FULL_REACH))
 
 
 def _seen(rgb: UInt8, long_side: int, network: Path, both_ways: bool) -> Float32:
-    """One network's answer, standardised; the mean with its answer to the mirrored picture where `both_ways`."""
-    found = standardised(answer(rgb, long_side, network))
+    """One network's answer; the mean with its answer to the mirrored picture where `both_ways`."""
+    found = answer(rgb, long_side, network)
     if not both_ways:
         return found
-    mirrored = answer(np.ascontiguousarray(rgb[:, ::-1]), long_side, network)
-    return standardised(found + standardised(mirrored)[:, ::-1])
+    mirrored = answer(np.ascontiguousarray(rgb[:, ::-1]), long_side, network)[:, ::-1]
+    unit = np.float32((spread(found) + spread(mirrored)) / 2)
+    return standardised(standardised(found) + standardised(mirrored)) * unit
+
+
+def spread(values: Float32) -> float:
+    """Mean distance from the median."""
+    return float(np.abs(values - np.median(values)).mean())
 
 
 def standardised(values: Float32) -> Float32:

@@ -43,8 +43,10 @@ def depth_map(backend: Backend, guide: Photo, settings: Settings, progress: Prog
     inner = np.clip(whole, np.float32(0), np.float32(1))
     far = None
     if settings.find_sky:
-        far = sky.find(guide.rgb, inner) if found.far is None else _resized(found.far, guide.width, guide.height)
+        width, height = guide.width, guide.height
+        far = sky.find(guide.rgb, inner, found.reach) if found.far is None else _resized(found.far, width, height)
     crisp = refine.sharpen(inner, guide.rgb, settings.edge_sharpness, far)
+    crisp = refine.nearer(crisp, found.reach, far)
     if found.scale == "metric":  # beyond the robust range there is no edge to be sharpened, but metres are metres
         crisp = _metric(crisp + (whole - inner), low, high, far)
     normals = None if found.normals is None else _normal_map(found.normals, guide.width, guide.height)

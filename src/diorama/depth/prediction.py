@@ -19,6 +19,7 @@ class Prediction:
     far: Bool | None = None  # (h, w), True: infinitely far (the sky), or nothing there. None: the network doesn't say
     focal: float | None = None  # focal length over the picture's width. None: the network doesn't say
     warnings: tuple[str, ...] = ()
+    reach: float = 1.0  # relative: share of the whole depth that the picture spans, from the near end on
     normals: Float32 | None = None  # (h, w, 3), unit, towards the viewer, x right, y down, z forward
 
     def mirrored(self) -> Prediction:
@@ -36,7 +37,8 @@ def averaged(a: Prediction, b: Prediction) -> Prediction:
         inverse = np.where(a.far & ~b.far, b.inverse, np.where(b.far & ~a.far, a.inverse, inverse))
     focal = math.sqrt(a.focal * b.focal) if a.focal and b.focal else a.focal or b.focal
     normals = None if a.normals is None or b.normals is None else unit(a.normals + b.normals)
-    return Prediction(inverse, a.scale, far, focal, tuple(dict.fromkeys(a.warnings + b.warnings)), normals)
+    warnings = tuple(dict.fromkeys(a.warnings + b.warnings))
+    return Prediction(inverse, a.scale, far, focal, warnings, (a.reach + b.reach) / 2, normals)
 
 
 def unit(normals: Float32) -> Float32:

@@ -1,6 +1,6 @@
 """From a network's small, soft answer to crisp inverse depth at the processing size.
 
-Three steps, each of which leaves smooth surfaces as they are:
+Three steps (and `nearer`, for what is flat), each of which leaves smooth surfaces as they are:
 
 1. `normalise`: robust scaling to 0..1.
 2. `upsample`: bicubic, to the photo's size.
@@ -105,6 +105,14 @@ def sharpen(depth: Float32, rgb: UInt8, amount: float, sky: Bool | None = None) 
         whole = depth if sky is None else _without_sky(depth, rgb, sky, radius)
         depth = _blend(depth, _snap(whole, rgb, radius), np.float32(amount))
     return depth if sky is None else np.where(sky, np.float32(0), depth)
+
+
+def nearer(depth: Float32, reach: float, sky: Bool | None = None) -> Float32:
+    """The depth (H, W), 0..1, in the nearest `reach` of that range: what is flat is near everywhere. The sky stays."""
+    if reach >= 1:
+        return depth
+    near = _float32(1 - np.float32(reach) * (1 - depth))
+    return near if sky is None else np.where(sky, depth, near)
 
 
 def _snap(depth: Float32, rgb: UInt8, radius: int) -> Float32:

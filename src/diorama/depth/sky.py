@@ -48,12 +48,13 @@ class _Picture:
     depth: Float32
 
 
-def find(rgb: UInt8, depth: Float32) -> Bool | None:
+def find(rgb: UInt8, depth: Float32, reach: float = 1.0) -> Bool | None:
     """Find the sky in a photo.
 
     Args:
         rgb: (H, W, 3).
         depth: (H, W), 0..1, relative inverse depth as a network sees it.
+        reach: share of the whole depth that it spans (`refine.nearer`): what is flat has a sky only where it is black.
 
     Returns:
         (H, W), True in the sky; None where there is none.
@@ -66,7 +67,7 @@ def find(rgb: UInt8, depth: Float32) -> Bool | None:
     small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
     picture = _look(small, np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_AREA), np.float32))
     region = _from_top(picture.candidate)
-    if not _is_sky(picture, region):
+    if not _is_sky(picture, region, reach):
         return None
     sky = _outline(rgb, depth, picture, _grow(picture, region))
     return sky if 0 < np.count_nonzero(sky) < 0.98 * sky.size else None
@@ -105,7 +106,7 @@ def _from_top(mask: Bool) -> Bool:
     return np.isin(labels, np.setdiff1d(top, [0]))
 
 
-def _is_sky(picture: _Picture, region: Bool) -> bool:
+def _is_sky(picture: _Picture, region: Bool, reach: float) -> bool:
     """Whether the smooth region at the top is the sky, by its colour, its place and how far it seems."""
     area = float(region.mean())
     if area < 0.02:
@@ -115,7 +116,7 @@ def _is_sky(picture: _Picture, region: Bool) -> bool:
     if light < _BLACK:
         return area > 0.15  # black as space: whatever it is, nobody sees where it stands
     depth, depth_rest = float(picture.depth[region].mean()), float(picture.depth[rest].mean())
-    if depth > _FAR or depth > depth_rest - 0.15:
+    if 1 - reach * (1 - depth) > _FAR or depth > depth_rest - 0.15:
         return False
     span = float(region[: max(2, round(2 * _FRAME * region.shape[0]))].any(axis=0).mean())
     if span < 0.15:
