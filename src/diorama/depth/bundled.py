@@ -44,6 +44,10 @@ a fifth of it: more brings halos and warts."""
 
 DETAIL_SIGMA = 0.012  # of the long side
 
+FINEST_SHARE = 0.5
+"""Weight of the largest answer in the mean, of the others 1: it alone is not mirrored, and the order of things is worse
+in it."""
+
 NEAR = 100.0
 """What our network calls the near end's inverse depth, but for a shift (training/losses.py)."""
 
@@ -103,7 +107,10 @@ def predict(rgb: UInt8, networks: Networks | None = None) -> Float32:
     seen = {one: standardised(values) for one, values in found.items()}
     finest = seen[own[-1]]
     size = (finest.shape[1], finest.shape[0])
-    mean = np.mean([cv2.resize(seen[one], size, interpolation=cv2.INTER_CUBIC) for one in own], axis=0)
+    shares = [FINEST_SHARE if one == own[-1] else 1.0 for one in own]
+    mean = np.average(
+        [cv2.resize(seen[one], size, interpolation=cv2.INTER_CUBIC) for one in own], axis=0, weights=shares
+    )
     if second is not None:
         other = cv2.resize(seen[second], size, interpolation=cv2.INTER_CUBIC)
         mean = np.float32(1 - SECOND_SHARE) * standardised(mean) + np.float32(SECOND_SHARE) * other
