@@ -39,7 +39,8 @@ RIPPLE_FULL = 2.0
 
 FOLLOWED = 0.4
 """Share of the way to the second look's depth: .3 to .7 of it gain much the same in the views of six stereo pairs and
-Motorcycle (.1 to .14 dB), and less does less harm where it errs."""
+Motorcycle (.1 to .14 dB with version 1 of the network; with version 2 .4 gains .1), and less does less harm where it
+errs."""
 
 COLOURED = 16
 """Difference of a pixel's channels, of 255, that a tenth of a photo in colour has: of a grey one the second look sees
