@@ -1,4 +1,4 @@
-"""What tells a photo from others, so that a checkpoint of another one is never taken for it."""
+"""What tells a photo or a file from others, so that a checkpoint of another one is never taken for it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ def of(source: Source) -> str:
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     if isinstance(source, (str, Path)):
-        return _of_file(Path(source))
+        return of_file(Path(source))
     pixels = np.asarray(source)
     return f"{pixels.shape} {pixels.dtype} {hashlib.sha256(pixels.tobytes()).hexdigest()}"
 
 
-def _of_file(path: Path) -> str:
+def of_file(path: Path) -> str:
+    """A digest of the file's bytes, or its path where it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

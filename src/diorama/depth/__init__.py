@@ -8,7 +8,6 @@ happens to it.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from diorama.depth.backends import BUNDLED as BUNDLED
 from diorama.depth.backends import Backend as Backend
 from diorama.depth.backends import models as models
 from diorama.errors import ModelError
+from diorama.identity import of_file
 from diorama.settings import Settings
 from diorama.types import DepthMap, Photo, Progress
 
@@ -53,8 +53,8 @@ def identity(settings: Settings) -> str:
         return hub.identity(settings.depth)
     if backends.is_network_file(settings.depth):
         path = Path(settings.depth)
-        return f"{_sha256(path)} {_sha256(path.with_suffix('.json'))}"
-    return _sha256(Path(settings.depth)) if _is_file(settings.depth) else ""
+        return f"{of_file(path)} {of_file(path.with_suffix('.json'))}"
+    return of_file(Path(settings.depth)) if _is_file(settings.depth) else ""
 
 
 def estimate(
@@ -135,14 +135,6 @@ def _is_file(name: str) -> bool:
     path = Path(name)
     named = backends.is_hub(name) or backends.is_network_file(name)
     return not named and (bool(path.suffix) or len(path.parts) > 1)
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return str(path)  # the stage that reads the file says what is wrong with it
 
 
 def _as_depth(progress: Progress | None) -> Progress | None:
