@@ -30,6 +30,7 @@ FOUNDATION = [
     "corrections",
     "advice",
     "types",
+    "identity",
     "products",
     "download",
     "weights",
