@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import measuring
 import postgres
 import tools
 
@@ -30,6 +31,9 @@ def _fresh_folders() -> dict[str, str]:
     home = Path(_HOME.name) / str(next(_numbers))
     return {"DIORAMA_CACHE": str(home / "cache"), "DIORAMA_DATA": str(home / "data"), "DIORAMA_OFFLINE": "1"}
 
+
+if measuring.VARIABLE in os.environ:
+    measuring.start(Path(os.environ[measuring.VARIABLE]))
 
 # Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
 os.environ.update(_fresh_folders())
@@ -149,8 +153,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         or config.option.collectonly
     ):
         return
-    # Not measured, where coverage is: none of it is the tests' doing.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    # Not measured: none of it is the tests' doing.
+    environment = {name: value for name, value in os.environ.items() if name != measuring.VARIABLE}
     command = [sys.executable, "-m", "diorama.compiling"]
     running = [subprocess.Popen([*command, *half], stdin=subprocess.PIPE, env=environment) for half in HALVES]
     for process in running:
