@@ -27,7 +27,7 @@ from diorama.batch.records import File, Problem, Row, Wanted
 from diorama.batch.report import COLUMNS, Report
 from diorama.batch.run import DEATHS_ALLOWED, wanted
 from diorama.cache import Cache
-from diorama.errors import FormatError, InputError, PhotoError, SettingsError, StorageError
+from diorama.errors import BatchError, FormatError, InputError, PhotoError, SettingsError, StorageError
 from diorama.settings import Settings
 from gltf import Glb
 
@@ -169,6 +169,9 @@ def test_a_photo_that_kills_workers_is_quarantined(tmp_path: Path) -> None:
 
     report = run(resume=False)
     assert [row.state for row in report.rows] == ["quarantined", "done", "done"]
+    with pytest.raises(BatchError) as caught:
+        report.check()
+    assert "but for the quarantined ones" in caught.value.hint
     names = [task.targets[0].name for task in tasks]
     assert names[:3] == ["photo-00.png", "photo-01.png", "photo-02.png"]  # the others don't wait for its next try
     assert names.count("photo-00.png") == report.rows[0].deaths == DEATHS_ALLOWED + 1
@@ -408,6 +411,14 @@ def test_two_batches_do_not_share_a_folder(tmp_path: Path) -> None:
         Journal(tmp_path, resume=True)
     first.close()
     Journal(tmp_path, resume=True).close()
+
+
+def test_the_report_may_lie_in_the_folder_that_the_batch_makes(tmp_path: Path) -> None:
+    from diorama.cli.batch import _check_report
+
+    _check_report(tmp_path / "out" / "report.html", tmp_path / "out")
+    with pytest.raises(StorageError, match="no folder"):
+        _check_report(tmp_path / "other" / "report.html", tmp_path / "out")
 
 
 def test_a_report_is_safe_to_open(tmp_path: Path) -> None:

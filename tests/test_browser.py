@@ -217,6 +217,31 @@ def test_what_was_imagined_is_shown_and_compared(address: str, browser: Browser,
         assert difference(browsing.picture(page.locator(".compare")), after) > 2
 
 
+def test_an_enhanced_scene_is_seen_through_the_photos_frame(
+    address: str, browser: Browser, enhanced: str, tmp_path: Path
+) -> None:
+    ratio = 3 / 2  # of the photo
+    with watched(browser, address, viewport={"width": 1280, "height": 600}) as (page, _):
+        page.goto(enhanced)
+        wait_for_enhanced(page)
+        stage = page.locator(".viewer-canvas")
+        box = stage.bounding_box()
+        assert box
+        assert box["width"] / box["height"] > 1.2 * ratio, "a laptop's stage is wider than the photo"
+        clip = stage.evaluate("canvas => getComputedStyle(canvas).clipPath")
+        across = float(re.fullmatch(r"inset\(0% ([\d.]+)%\)", clip)[1]) / 100  # type: ignore[index]
+        seen = box["width"] * (1 - 2 * across)
+        assert abs(seen / box["height"] - ratio) < 0.01
+        with page.expect_download() as saved:
+            page.locator(".viewer-surface").press("s")
+        saved.value.save_as(tmp_path / "view.png")
+        with Image.open(tmp_path / "view.png") as view:
+            assert abs(view.width / view.height - ratio) < 0.01
+        page.get_by_role("button", name="More ways to look").click()
+        page.get_by_label("Take apart").fill("0.5")
+        assert stage.evaluate("canvas => getComputedStyle(canvas).clipPath") == "none"
+
+
 def test_segments_are_renamed_split_and_merged_and_the_files_follow(
     address: str, browser: Browser, enhanced: str
 ) -> None:
@@ -564,6 +589,32 @@ def test_no_view_scrolls_sideways(address: str, browser: Browser, scene: str, wi
             page.locator("h1").wait_for()
             assert current_step(page) == step
             assert not scrolls_sideways(page)
+
+
+def test_a_panorama_stays_in_its_column(address: str, browser: Browser, photo_path: PhotoPath, tmp_path: Path) -> None:
+    wide = tmp_path / "panorama.jpg"
+    with Image.open(photo_path("coffee")) as image:
+        image.convert("RGB").crop((0, 160, 600, 220)).save(wide)
+    with watched(browser, address) as (page, _):
+        upload(page, wide)
+        wait_for_scene(page)
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 760})
+            assert not scrolls_sideways(page)
+            stage, column = page.locator(".viewer-stage").bounding_box(), page.locator(".original-main").bounding_box()
+            assert stage
+            assert column
+            assert stage["width"] <= column["width"] + 16, "on phones it reaches over both sides a little"
+
+
+def test_addresses_that_are_not_there_show_a_way_back(address: str, browser: Browser) -> None:
+    with watched(browser, address) as (page, watch):
+        watch.allowed = ["404"]
+        for wrong in ("/nonsense", "/jobs/%", "/jobs/a/b"):
+            page.goto(wrong)
+            page.get_by_role("heading", level=1, name="Nothing here").wait_for()
+        page.get_by_role("link", name="To the start page").click()
+        page.get_by_role("button", name="Choose File").wait_for()
 
 
 def test_an_example_is_tried_deleted_and_brought_back(address: str, browser: Browser) -> None:

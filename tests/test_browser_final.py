@@ -90,6 +90,9 @@ def test_from_the_upload_to_the_final_download(browser: Browser, grainy: Path, t
         denoise = page.locator('.suggestion[data-key="texture.denoise"]')
         assert denoise.get_attribute("data-state") == "applied"
         assert "→" in denoise.locator(".suggestion-change").inner_text()
+        for change in page.locator(".suggestion-change").all_inner_texts():
+            before, _, after = change.partition(" → ")
+            assert before != after, "what stays as it is isn't shown as a change"
         assert page.locator(".texture-section").count() == 1
         pictures = page.locator(".four-steps img")
         assert pictures.count() == 4

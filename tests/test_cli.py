@@ -460,6 +460,7 @@ def test_view_says_what_a_bare_glb_lacks(coffee: Path, tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (["gone.diorama", "-o", "v.png"], 2, "no scene"),
+        (["{photo}", "-o", "v.png"], 2, "`diorama make PHOTO -o coffee.diorama` makes a scene of a photo"),
         (["{scene}", "-o", "v.bmp"], 2, ".png"),
         (["{scene}", "-o", "v.png", "--size", "big"], 2, "no size"),
         (["{scene}", "-o", "v.png", "--size", "0x5"], 2, "1x1"),
@@ -470,10 +471,10 @@ def test_view_says_what_a_bare_glb_lacks(coffee: Path, tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_view_refuses(
-    words: list[str], code: int, said: str, scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], code: int, said: str, scene: Path, coffee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = diorama("view", *(word.format(scene=scene) for word in words), "--json")
+    result = diorama("view", *(word.format(scene=scene, photo=coffee) for word in words), "--json")
     assert result.code == code
     assert said in result.json["error"]["message"] + result.json["error"]["hint"]
     assert not list(tmp_path.iterdir())
@@ -611,6 +612,7 @@ def test_export_says_what_it_lacks(scene: Path, tmp_path: Path) -> None:
     for words, said in (
         ([], "isn't said what to make"),
         (["--to", "dwg"], "no format named 'dwg'"),
+        (["-o", "."], "can't be written as '.'"),
         (["--to", "glb", "--to", "ply", "-o", out], "which belongs to which"),
         (["-o", tmp_path / "a.coco.json"], "no segments"),
     ):
@@ -639,6 +641,13 @@ def test_help_comes_without_the_parsers_that_it_never_uses() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["True", "ValueError"]  # asked for, they are there
+
+
+def test_help_lists_every_command_and_what_most_come_for_first() -> None:
+    from diorama.cli.group import ORDER
+
+    shown = re.findall(r"^│ ([a-z]+) ", diorama("--help").out, re.MULTILINE)
+    assert tuple(shown) == ORDER
 
 
 def test_exit_codes_are_the_errors_own_and_documented() -> None:

@@ -158,6 +158,13 @@ def test_a_key_is_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {one.name: one for one in report.findings}["OpenAI"].values == {"key": True}
 
 
+def test_without_a_key_all_that_wants_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    hint = found()["OpenAI"].hint
+    assert "--advisor openai" in hint
+    assert "--inpaint openai" in hint
+
+
 def test_a_look_that_fails_hides_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> object:
         raise RuntimeError("no idea")

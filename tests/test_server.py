@@ -345,6 +345,18 @@ def _endless(sent: list[int]) -> Iterator[bytes]:
         yield bytes(1 << 20)
 
 
+def test_a_person_at_a_wrong_address_gets_the_page_and_a_program_the_problem(client: TestClient) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    shown = client.get("/nonsense", headers=browser)
+    assert shown.status_code == 404
+    assert shown.headers["content-type"].startswith("text/html")
+    assert shown.text == client.get("/").text
+    refused(client.get("/nonsense"), 404, "not-found")
+    refused(client.get("/api/v1/nonsense", headers=browser), 404, "not-found")
+    refused(client.get("/static/nonsense.js", headers=browser), 404, "not-found")
+    refused(client.post("/nonsense", headers=browser), 404, "not-found")
+
+
 def test_an_upload_is_cut_off_at_the_limit(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo, "MAX_BYTES", 3 << 20)
     monkeypatch.setattr("diorama.server.limits.DRAIN_BYTES", 1 << 20)

@@ -66,11 +66,12 @@ def test_ranges_hold_and_the_error_names_them(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "message", "hint"),
     [
-        ({"triangle": 5}, "'triangle'", "triangles"),
+        ({"triangle": 5}, "'triangle'", "Did you mean 'triangles'? The settings are: processing_size, "),
+        ({"fov": 500}, "'fov'", "from 5 to 150°; leave it out for none"),
         ({"depth_kind": "log"}, "'depth_kind'", "inverse, metric"),
         ({"triangles": "many"}, "'many'", "1000"),
         ({"depth_range": float("nan")}, "'depth_range'", "20"),
-        ({"focal_px": 0}, "'focal_px'", "default"),
+        ({"focal_px": 0}, "'focal_px'", "above 0 px; leave it out for none"),
         ({"depth": ""}, "'depth'", "auto"),
         ({"find_sky": "perhaps"}, "'find_sky'", "True"),
     ],
@@ -80,6 +81,11 @@ def test_wrong_values_are_told_in_a_sentence(values: dict[str, Any], message: st
         Settings.parse(values)
     assert message in caught.value.message
     assert hint in caught.value.hint
+
+
+def test_a_settings_file_that_is_not_there_is_said_without_errno(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^There is no settings file .*gone\.json\. Check"):
+        Settings.from_file(tmp_path / "gone.json")
 
 
 def test_settings_are_frozen_and_changed_by_copies() -> None:

@@ -354,7 +354,7 @@ def test_a_painter_that_fails_is_said() -> None:
 
     made, _, _, warnings = improved(SCENE, plan("generate"), refused)
     assert np.array_equal(made.atlas, SCENE.atlas)
-    assert made.outcomes[0].sentence == "Not done: The service refused. Pay."
+    assert (made.outcomes[0].applied, made.outcomes[0].sentence) == (False, "The service refused. Pay.")
     assert warnings == ("Nothing was painted anew: The service refused.",)
 
 

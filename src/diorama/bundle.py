@@ -336,6 +336,9 @@ def _damage(path: Path) -> Iterator[None]:
     except OSError as error:
         raise SceneFileError(f"The scene {path} can't be read: {error.strerror}.", hint=_AGAIN) from error
     except zipfile.BadZipFile as error:
+        if path.suffix.lower() != ".diorama":
+            hint = f"`diorama make PHOTO -o {path.stem}.diorama` makes a scene of a photo; that file can be given here."
+            raise SceneFileError(f"{path} is no scene.", hint=hint) from error
         raise SceneFileError(f"{path} is no .diorama bundle, or a damaged one.", hint=_AGAIN) from error
     except (ValueError, TypeError, RecursionError, RuntimeError, EOFError, zlib.error) as error:
         # RuntimeError: an encrypted member or, as NotImplementedError, an unknown compression.

@@ -283,6 +283,8 @@ def from_array(array: npt.NDArray[Any], label: str) -> Decoded:
 
 def _damaged(label: str, error: Exception) -> PhotoError:
     reason = str(error).strip().rstrip(".") or type(error).__name__
+    if "truncated" in reason:  # Pillow's words; a person isn't helped by the bytes that were left over
+        reason = "the file ends before the picture does"
     return PhotoError(f"{label} is damaged: {reason}.", hint="Export, copy or download it again.")
 
 

@@ -322,7 +322,7 @@ def _services() -> Iterator[Finding]:
             "OpenAI", "ok", "OPENAI_API_KEY is set; it is used only where you choose it.", values={"key": True}
         )
     else:
-        hint = "Only for --inpaint openai, which sends the picture away: set OPENAI_API_KEY."
+        hint = "Only for --advisor openai and --inpaint openai, which send the picture away: set OPENAI_API_KEY."
         yield Finding("OpenAI", "hint", "No key.", hint, {"key": False})
 
 

@@ -34,9 +34,10 @@ PAUSE_SECONDS = 0.3
 
 CHUNK = 1 << 18
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
-_REACH_HINT = (
-    "Check the network, set DIORAMA_MIRROR to a server that has the file, or use the bundled network: --depth bundled."
-)
+WITHOUT = "do without: --depth bundled, --inpaint bundled and --segmenter regions need no weights"
+"""What works where nothing can be fetched: the end of a hint."""
+
+_REACH_HINT = f"Check the network, set DIORAMA_MIRROR to a server that has the file, or {WITHOUT}."
 _PROXY_HINT = "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; http:// and https:// proxies can be used."
 
 

@@ -6,6 +6,7 @@ a stage's result is made anew when a setting of that stage, or of one before it,
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -225,6 +226,8 @@ class Settings(BaseModel):
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SettingsError(f"There is no settings file {path}.", hint="Check the path.") from None
         except (OSError, ValueError) as error:
             raise SettingsError(
                 f"The settings file {path} can't be read: {error}.",
@@ -285,16 +288,20 @@ def parsed(model: type[M], values: Mapping[str, Any], noun: str = "setting") -> 
         first = error.errors(include_url=False, include_context=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or f"{noun}s"
         if first["type"] == "extra_forbidden":
-            known = ", ".join(model.model_fields)
-            raise SettingsError(
-                f"There is no {noun} named '{name}'.",
-                hint=f"The {noun}s are: {known}." if known else f"It takes no {noun}s.",
-            ) from None
+            raise SettingsError(f"There is no {noun} named '{name}'.", hint=_names_hint(model, name, noun)) from None
         given = repr(first["input"])[:60]
         raise SettingsError(
             f"{noun.capitalize()} '{name}' can't be {given}: {first['msg'][0].lower()}{first['msg'][1:]}.",
             hint=_range_hint(model, name),
         ) from None
+
+
+def _names_hint(model: type[BaseModel], name: str, noun: str) -> str:
+    if not model.model_fields:
+        return f"It takes no {noun}s."
+    close = difflib.get_close_matches(name, model.model_fields, n=1)
+    meant = f"Did you mean '{close[0]}'? " if close else ""
+    return f"{meant}The {noun}s are: {', '.join(model.model_fields)}."
 
 
 def _range_hint(model: type[BaseModel], name: str) -> str:
@@ -303,9 +310,13 @@ def _range_hint(model: type[BaseModel], name: str) -> str:
         return "See `diorama make --help` for the settings and their ranges."
     parts = {part: value for option in [schema, *schema.get("anyOf", [])] for part, value in option.items()}
     low, high = parts.get("minimum", parts.get("exclusiveMinimum")), parts.get("maximum")
-    unit = f" {parts['unit']}" if parts.get("unit") else ""
-    if low is not None and high is not None:
-        return f"Give a value from {low:g} to {high:g}{unit}; the default is {schema.get('default')}."
+    unit = str(parts.get("unit") or "")
+    unit = unit if unit in ("", "°") else f" {unit}"
+    default = schema.get("default")
+    otherwise = "leave it out for none" if default is None else f"the default is {default}"
+    if low is not None:
+        span = f"above {low:g}" if high is None else f"from {low:g} to {high:g}"
+        return f"Give a value {span}{unit}; {otherwise}."
     if "enum" in parts:
         return f"Give one of: {', '.join(map(str, parts['enum']))}."
-    return f"The default is {schema.get('default')}."
+    return f"{otherwise[0].upper()}{otherwise[1:]}."

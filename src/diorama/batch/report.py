@@ -49,9 +49,10 @@ class Report:
     def check(self) -> None:
         """Raise BatchError where photos have failed, for those who want all or nothing."""
         if self.failed:
+            but = ", but for the quarantined ones" if any(row.state == "quarantined" for row in self.failed) else ""
             raise BatchError(
                 f"{len(self.failed)} of {len(self.rows)} photos could not be made.",
-                hint="Each one's error is in the report. With --resume only those are tried again.",
+                hint=f"--report FILE writes each one's error. With --resume only those are tried again{but}.",
             )
 
     def values(self) -> dict[str, Any]:

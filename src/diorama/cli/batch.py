@@ -94,7 +94,7 @@ def batch(
     from diorama.batch import Batch
 
     step = _step(until)
-    _check_report(report)
+    _check_report(report, output)
     if step != "original":
         account.announce_advisor(talk, settings)
     made = Batch(
@@ -137,14 +137,15 @@ def _step(until: str | None) -> Any:
     raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEP_STAGES)}.")
 
 
-def _check_report(path: Path | None) -> None:
-    """Before hours of work: could it be written?"""
+def _check_report(path: Path | None, out: Path) -> None:
+    """Before hours of work: could it be written? The batch makes its own folder, if nobody has yet."""
     if path is None:
         return
     from diorama.batch import report
 
     report.check_name(path)
-    if not path.absolute().parent.is_dir():
+    folder = path.absolute().parent
+    if not folder.is_dir() and folder != out.absolute():
         raise StorageError(f"There is no folder {path.parent}.", hint="Make it first, or choose another folder.")
 
 

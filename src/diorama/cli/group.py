@@ -35,8 +35,15 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Typer's base class of wrong options: it is Click's in some versions, its own in others."""
 
 
+ORDER = ("make", "view", "export", "depth", "video", "stereo", "share", "batch", "serve", "models", "cache", "doctor")
+"""In which the help lists the commands: what a photo goes through, then what many need, then the machine."""
+
+
 class Group(TyperGroup):
     """The top command: catches what its commands raise, once."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         # A wrong option stops a command before it knows that it was to talk JSON.

@@ -56,6 +56,7 @@ def format_of(path: str | Path) -> Product:
     endings = [ending for ending in FORMATS if name.endswith(ending) or (name == ending[1:] and "." in name)]
     if not endings:
         raise FormatError(
-            f"A scene can't be written as '{Path(path).name}'.", hint=f"Use one of the endings {', '.join(FORMATS)}."
+            f"A scene can't be written as '{Path(path).name or path}'.",
+            hint=f"Use one of the endings {', '.join(FORMATS)}.",
         )
     return FORMATS[max(endings, key=len)]

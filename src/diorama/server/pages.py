@@ -9,7 +9,7 @@ from __future__ import annotations
 import mimetypes
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
@@ -72,6 +72,15 @@ def install(app: FastAPI) -> None:
 def page(job_id: str | None = None) -> FileResponse:  # noqa: ARG001
     """The shell; its modules find out whether the job exists."""
     return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8", headers=HEADERS)
+
+
+def missing(request: Request) -> FileResponse | None:
+    """The shell for a person at an address that isn't there; None for programs, and below `/api` and `/static`."""
+    if request.method not in ("GET", "HEAD") or "text/html" not in request.headers.get("accept", ""):
+        return None
+    if request.url.path.startswith(("/api/", "/static/")):
+        return None
+    return FileResponse(STATIC / "index.html", 404, media_type="text/html; charset=utf-8", headers=HEADERS)
 
 
 @router.get("/docs")

@@ -10,12 +10,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
 from diorama.errors import DioramaError
 from diorama.logs import request_id
+from diorama.server import pages
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +104,10 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+    async def refused(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
+        if status == HTTPStatus.NOT_FOUND and (page := pages.missing(request)):
+            return page
         if status == HTTPStatus.BAD_REQUEST:  # FastAPI's, of a body whose bytes are no text
             return response(problem(422, "request", "The request's body is no JSON in UTF-8.", "See /docs."))
         answer = response(

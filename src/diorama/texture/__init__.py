@@ -320,7 +320,7 @@ def _done(item: TextureAdvice, sentence: str, before: str, after: str) -> Outcom
 
 
 def _not(item: TextureAdvice, why: str, before: str = "") -> Outcome:
-    return Outcome(key=texture_key(item), applied=False, sentence=f"Not done: {why}.", before=before)
+    return Outcome(key=texture_key(item), applied=False, sentence=f"{why[:1].upper()}{why[1:]}.", before=before)
 
 
 __all__ = ["improve"]

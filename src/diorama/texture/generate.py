@@ -92,4 +92,4 @@ def _in_front(item: TextureAdvice, work: Work, visible: Panel) -> Bool:
 
 
 def _not(item: TextureAdvice, why: str) -> Outcome:
-    return Outcome(key=texture_key(item), applied=False, sentence=f"Not done: {why}.")
+    return Outcome(key=texture_key(item), applied=False, sentence=f"{why[:1].upper()}{why[1:]}.")

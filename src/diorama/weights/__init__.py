@@ -161,7 +161,7 @@ def fetch(
     if is_offline():
         raise DownloadError(
             f"The weights of {name} are not in the cache and Diorama is offline.",
-            hint="Leave out --offline and unset DIORAMA_OFFLINE, or use the bundled network: --depth bundled.",
+            hint=f"Leave out --offline and unset DIORAMA_OFFLINE, or {download.WITHOUT}.",
         )
     with locked(file, progress):
         if _state(entry, file, thorough=True) != "ready":  # nobody was faster

@@ -25,7 +25,12 @@ export function jobHead(job, { title, lead = null, onDelete = null }) {
       ? h(
           "div",
           { class: "row job-tools" },
-          h("a", { class: "button small", href: "/" }, icon("plus"), S.original.another),
+          h(
+            "a",
+            { class: "button small", href: "/", title: S.original.another },
+            icon("plus"),
+            h("span", { class: "job-tools-text" }, S.original.another),
+          ),
           h(
             "button",
             {

@@ -7,6 +7,7 @@ import { enhancedPanel } from "./enhanced.js";
 import { follow, isFinal } from "./events.js";
 import { finalPanel } from "./final.js";
 import { atStep } from "./files.js";
+import { missingPanel } from "./missing.js";
 import { originalPanel } from "./original.js";
 import { photoPanel } from "./photo.js";
 import { failedPanel, progressPanel } from "./progress.js";
@@ -128,18 +129,8 @@ export function jobView(id, wantedStep) {
   }
 
   function notFound(problem) {
-    showSteps(null, "upload");
-    setTitle(`${S.missing.title} · ${S.product}`);
     element.dataset.panel = "missing";
-    element.replaceChildren(
-      h(
-        "div",
-        { class: "message-panel" },
-        h("h1", { tabindex: "-1" }, S.missing.title),
-        problemBox(problem),
-        h("a", { class: "button primary", href: "/" }, S.missing.back),
-      ),
-    );
+    element.replaceChildren(missingPanel(problem));
   }
 
   async function load() {

@@ -1,5 +1,6 @@
 // Starts the page: shows the view that the address asks for, and again whenever the address changes.
 
+import { missingView } from "./missing.js";
 import { place, start } from "./router.js";
 import { buildShell } from "./shell.js";
 import { startView } from "./start.js";
@@ -13,7 +14,7 @@ const needJobs = async () => {
 };
 
 async function show({ back, scroll, first = false }) {
-  const { jobId, step } = place();
+  const { jobId, step, known } = place();
   if (jobId !== null && !jobs) {
     await needJobs();
     if (place().jobId !== jobId) return; // somebody was faster
@@ -22,7 +23,8 @@ async function show({ back, scroll, first = false }) {
     view.setStep(step);
   } else {
     view?.destroy();
-    view = jobId === null ? startView() : jobs.jobView(jobId, step);
+    if (!known) view = missingView();
+    else view = jobId === null ? startView() : jobs.jobView(jobId, step);
     main.replaceChildren(view.element);
   }
   if (first) return;

@@ -5,9 +5,13 @@ export const STEPS = ["upload", "original", "enhanced", "final"];
 let listener = () => {};
 
 export function place() {
-  const match = /^\/jobs\/([^/]+)\/?$/.exec(location.pathname);
+  const jobId = /^\/jobs\/([\w-]+)\/?$/.exec(location.pathname)?.[1] ?? null;
   const step = new URLSearchParams(location.search).get("step");
-  return { jobId: match ? decodeURIComponent(match[1]) : null, step: STEPS.includes(step) ? step : null };
+  return {
+    jobId,
+    step: STEPS.includes(step) ? step : null,
+    known: jobId !== null || location.pathname === "/",
+  };
 }
 
 export const jobUrl = (id, step = null) => `/jobs/${encodeURIComponent(id)}${step ? `?step=${step}` : ""}`;

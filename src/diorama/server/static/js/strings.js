@@ -140,7 +140,11 @@ export const S = {
     unknownHint: "Try again; if it fails again, look at the server's log.",
   },
 
-  missing: { title: "Nothing here", back: "To the start page" },
+  missing: {
+    title: "Nothing here",
+    back: "To the start page",
+    address: { message: "There is no page of that address.", hint: "Scenes are on the start page, below the upload." },
+  },
 
   photo: {
     title: "The photo",

@@ -83,9 +83,9 @@ export function suggestionsPanel(job, actions) {
         h(
           "p",
           { class: "suggestion-outcome" },
-          h("strong", {}, T.state[state]),
+          h("strong", {}, one.outcome ? `${T.state[state]}:` : T.state[state]),
           one.outcome ? ` ${one.outcome}` : "",
-          one.after ? h("span", { class: "suggestion-change" }, T.change(one.before, one.after)) : null,
+          one.after && one.after !== one.before ? h("span", { class: "suggestion-change" }, T.change(one.before, one.after)) : null,
         ),
       ),
     );

@@ -5,7 +5,7 @@ const AZIMUTH = 0.5; // where the camera goes by itself, and how far a hand may 
 const POLAR = 0.2;
 const WIDE = { azimuth: 1.2, polar: 0.7, nearest: 0.5, farthest: 4 };
 
-export function createExplode({ camera, controls, extent, limits, modes, request, within, home, moved }) {
+export function createExplode({ camera, controls, extent, limits, modes, request, within, home, moved, showWindow }) {
   let amount = 0;
 
   const apply = () => modes().spread(amount * SPREAD);
@@ -15,6 +15,7 @@ export function createExplode({ camera, controls, extent, limits, modes, request
       if (share === amount) return;
       amount = share;
       apply();
+      showWindow();
       moved();
       if (!amount) {
         within(limits);

@@ -12,3 +12,12 @@ export function lens(camera, { fx, fy, cx, cy, width, height }, aspect, zoom = 1
   camera.projectionMatrix.elements[9] = (cy - height / 2) / fy / half;
   camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
 }
+
+/**
+ * How much of a canvas lies outside the photo's frame, on each side: shares of its width and of its height. `lens` puts
+ * the frame into the middle, and one of the two is 0.
+ */
+export function margins({ fx, fy, width, height }, aspect) {
+  const photoAspect = width / fx / (height / fy);
+  return { x: Math.max(0, 1 - photoAspect / aspect) / 2, y: Math.max(0, 1 - aspect / photoAspect) / 2 };
+}

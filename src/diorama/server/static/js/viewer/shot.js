@@ -1,10 +1,18 @@
 // What is seen, as a file.
 
-/** @param draw draws at once: a canvas forgets its picture when the browser has shown it */
-export function takePicture(canvas, draw) {
+/**
+ * @param draw draws at once: a canvas forgets its picture when the browser has shown it
+ * @param outside { x, y }: the shares of the canvas, on each side, that aren't shown
+ */
+export function takePicture(canvas, draw, { x, y }) {
   draw();
+  const [left, top] = [Math.round(canvas.width * x), Math.round(canvas.height * y)];
+  const seen = document.createElement("canvas");
+  seen.width = canvas.width - 2 * left;
+  seen.height = canvas.height - 2 * top;
+  seen.getContext("2d").drawImage(canvas, -left, -top);
   return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png");
+    seen.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png");
   });
 }
 

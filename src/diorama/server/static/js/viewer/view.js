@@ -11,7 +11,7 @@ import { OrbitControls } from "../../vendor/three/examples/jsm/controls/OrbitCon
 import { reducedMotion } from "../dom.js";
 import { createBlur } from "./blur.js";
 import { createExplode } from "./explode.js";
-import { lens } from "./lens.js";
+import { lens, margins } from "./lens.js";
 import { measure, reach } from "./measure.js";
 import { createModes } from "./modes.js";
 import { createNames } from "./names.js";
@@ -146,12 +146,23 @@ export async function createView({ canvas, surface, overlay, about: given, scene
     closeness = sway.strength();
     lens(camera, about.camera, surface.clientWidth / surface.clientHeight, 1 + SWAY_ZOOM * closeness);
   };
+  // What was imagined beyond the photo's frame is for a camera that moves. At rest, beside the photo in a wider canvas, it
+  // is no more than the photo's mirror image: so an imagined scene is seen as through a window of the photo's shape.
+  const outside = () =>
+    about.step === "original" || explode.amount() > 0
+      ? { x: 0, y: 0 }
+      : margins(about.camera, surface.clientWidth / surface.clientHeight);
+  const showWindow = () => {
+    const { x, y } = outside();
+    canvas.style.clipPath = x || y ? `inset(${100 * y}% ${100 * x}%)` : "none";
+  };
   const fit = () => {
     const { clientWidth: width, clientHeight: height } = surface;
     if (!width || !height || renderer.xr.isPresenting) return;
     renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
     renderer.setSize(width, height, false);
     applyLens();
+    showWindow();
     modes.fit(height * renderer.getPixelRatio(), renderer.getPixelRatio(), camera, about.camera);
     // At once: a resized canvas is blank until it is drawn again.
     blur.draw(true);
@@ -177,7 +188,7 @@ export async function createView({ canvas, surface, overlay, about: given, scene
 
   const stage = {
     ...{ renderer, scene, camera, controls, pivot, content, surface, overlay, about, extent, limits },
-    ...{ request, moved, home, within, modes: () => modes, isVisible: () => visible },
+    ...{ request, moved, home, within, showWindow, modes: () => modes, isVisible: () => visible },
   };
   const blur = createBlur(stage);
   const tilt = createTilt(stage, sway);
@@ -258,7 +269,7 @@ export async function createView({ canvas, surface, overlay, about: given, scene
       surface.style.touchAction = on ? "none" : "pan-y";
     },
     /** A PNG of what is seen. */
-    picture: () => takePicture(canvas, () => blur.draw(true)),
+    picture: () => takePicture(canvas, () => blur.draw(true), outside()),
     destroy() {
       destroyed = true;
       cancelAnimationFrame(frame);
