@@ -140,6 +140,18 @@ def test_trembling_depth_is_to_be_smoothed_in_proportion() -> None:
     assert found[0] == 0 < found[1] < found[2] <= 1
 
 
+def test_of_measured_depth_nothing_is_said_that_would_move_what_is_seen() -> None:
+    scene = standing("ball", tremble=0.02)
+    measured = dataclasses.replace(scene, depth=dataclasses.replace(scene.depth, model="file", scale="metric"))
+    free, kept = ask(scene)[1], ask(measured)[1]
+    assert free.smoothing is not None
+    assert (kept.smoothing, kept.cut_threshold) == (None, None)
+    planes = [[item.segments for item in plan.fusion if item.action == "plane"] for plan in (free, kept)]
+    assert planes == [[(WALL,), (GROUND,)], [(GROUND,)]]
+    assert not [item for item in kept.fusion if item.action == "join"]
+    assert [item for item in kept.fusion if item.action == "close-back"]
+
+
 def test_metric_depth_tells_the_distance() -> None:
     found = ask(standing("card", metric=True))[0].subject_distance
     assert found is not None

@@ -45,11 +45,12 @@ def tuned(scene: Scene, advice: SceneAdvice = NO_ADVICE[0], plan: Reconstruction
     return optimize.optimize(scene, advice, plan, lambda _share: None)[0]
 
 
-def test_measured_depth_is_cut_where_it_jumps_and_a_shorter_way_needs_no_new_layers() -> None:
+def test_measured_depth_is_cut_where_it_jumps_as_even_as_it_is_and_a_shorter_way_needs_no_new_layers() -> None:
     scene = layered_scene()
     measured = replace(scene, depth=replace(scene.depth, scale="metric", model="file"))
-    assert "cut_threshold" in optimize.locks(measured)
-    assert "cut_threshold" not in optimize.locks(replace(measured, depth=replace(measured.depth, model="other")))
+    assert {"cut_threshold", "smoothing"} <= optimize.locks(measured).keys()
+    other = optimize.locks(replace(measured, depth=replace(measured.depth, model="other")))
+    assert not {"cut_threshold", "smoothing"} & other.keys()
 
     def layers(*_: object) -> Rebuilt:
         raise AssertionError

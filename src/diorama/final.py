@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 Layers = Callable[[PointCloud, Settings], Rebuilt]
 """Makes cuts and layers anew."""
 
-MEASURED = 0.001
-"""Share of the near inverse depth by which depth in metres may be smoothed: it was measured, and better than that."""
-
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
     """Ask the advisor the second question."""
@@ -80,9 +77,7 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
     if tuning.smoothing > scene.settings.smoothing:
         from diorama.synthesis.relax import relaxed
 
-        most = MEASURED if scene.depth.scale == "metric" else None
-
-        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing, most)
+        points, layered = relaxed(points, scene.cuts, layered, tuning.smoothing)
         reason += ", smoothed where they are"
     return Rebuilt(points, scene.cuts, layered), "projective", reason, said
 

@@ -57,7 +57,7 @@ def reconstruction(question: ReconstructionQuestion) -> ReconstructionAdvice:
         camera_travel=parameters.camera_travel(scene),
         second_look=parameters.second_look(scene),
         texture=picture.texture(scene.photo, scene.imagined, scene.settings.texture_size),
-        fusion=shapes.fusion(surfaces, known),
+        fusion=shapes.fusion(surfaces, known, measured=scene.depth.measured),
     )
 
 

@@ -70,7 +70,9 @@ def depth_range(scene: Scene, surfaces: Surfaces) -> Advised[float] | None:
 
 
 def cut_threshold(scene: Scene) -> Advised[float] | None:
-    """The threshold with the fewest jumps near it: there, what is cut depends on it the least."""
+    """The threshold with the fewest jumps near it: there, what is cut depends on it least. Not of measured depth."""
+    if scene.depth.measured:
+        return None
     jumps = _jumps(scene)
     current = scene.settings.cut_threshold
     if len(jumps) < 100:
@@ -92,7 +94,9 @@ def cut_threshold(scene: Scene) -> Advised[float] | None:
 
 
 def smoothing(scene: Scene) -> Advised[float] | None:
-    """As much as surfaces tremble, where that is seen at the full travel."""
+    """As much as surfaces tremble, where that is seen at the full travel; not of measured depth."""
+    if scene.depth.measured:
+        return None
     reach = scene.settings.camera_travel / 100 * scene.points.camera.diagonal
     ripple = _ripple(scene) * reach
     amount = (ripple - RIPPLE_SEEN) / (RIPPLE_FULL - RIPPLE_SEEN)

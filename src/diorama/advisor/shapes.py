@@ -58,23 +58,28 @@ def shape(item: Segment, surfaces: Surfaces) -> Advised[Shape] | None:
     return _shape("relief", 0.5, f"Its depth leaves a plane by {off}, as neither a bulge nor an edge would.")
 
 
-def fusion(surfaces: Surfaces, shapes: dict[int, Shape]) -> tuple[FusionAdvice, ...]:
-    """The plan: planes, backdrops, backs to close, and what goes on into what."""
+def fusion(surfaces: Surfaces, shapes: dict[int, Shape], *, measured: bool = False) -> tuple[FusionAdvice, ...]:
+    """The plan: planes, backdrops, backs to close, and what goes on into what.
+
+    Args:
+        measured: depth was measured: nothing is said that would move what is seen but for the sky.
+    """
     items = surfaces.segments.items
+    flat = ("ground",) if measured else ("ground", "wall")
     return (
-        *(found for item in items for found in _own(item, surfaces, shapes.get(item.id))),
-        *_joins(surfaces),
+        *(found for item in items for found in _own(item, surfaces, shapes.get(item.id), flat)),
+        *(() if measured else _joins(surfaces)),
     )
 
 
-def _own(item: Segment, surfaces: Surfaces, shape: Shape | None) -> Iterator[FusionAdvice]:
+def _own(item: Segment, surfaces: Surfaces, shape: Shape | None, flat: tuple[str, ...]) -> Iterator[FusionAdvice]:
     fit = surfaces.fits.get(item.id)
     if item.kind == "sky":
         share = item.area / surfaces.segments.labels.size
         yield _fusion("backdrop", (item.id,), 1.0, f"The sky, {share:.0%} of the photo, lies behind everything.")
     if fit is None:
         return
-    if item.kind in ("ground", "wall"):
+    if item.kind in flat:
         amount = 1 - fit.residual / PLANAR
         if amount > 0.05:
             yield _fusion(

@@ -85,6 +85,7 @@ def locks(scene: Scene) -> dict[str, str]:
         fixed["depth_range"] = "the depth is metric"
     if scene.depth.measured:
         fixed["cut_threshold"] = "the depth was measured, and jumps where it does"
+        fixed["smoothing"] = "the depth was measured, and is as even as it is"
     for name in PARAMETERS:
         if name not in fixed and getattr(scene.settings, name) != Settings.model_fields[name].default:
             fixed[name] = "you set it"

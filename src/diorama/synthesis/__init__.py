@@ -34,11 +34,9 @@ from diorama.synthesis.solid import solid
 from diorama.types import Final, Layered, PointCloud, Rebuilt, Scene, Segments
 
 FLAT_KINDS = ("ground", "wall")
-"""Segments of these kinds were found by plane fits; they are flattened unless that is declined or their depth was
-given in metres, by the user's file or the phone's: then they are as flat as they were measured."""
-
-MOVING = ("plane", "join")
-"""What moves surfaces: the local advisor knows nothing of them that depth in metres doesn't know better."""
+"""Segments of these kinds were found by plane fits; they are flattened unless that is declined. What depth in metres
+shows, the user's file or the phone's, is as flat as it was measured: of it only ground that is hidden is flattened,
+which goes on under what stands on it."""
 
 
 def fuse(
@@ -73,10 +71,11 @@ def fuse(
     planes = [item for item in plan.fusion if item.action == "plane"]
     flat = {segment: item for item in planes for segment in item.segments}
     measured = scene.depth.measured
-    for segment in [] if measured else _flat_by_kind(segments, settings, flat.keys()):
-        flatten(pieces, points, segments, segment, 1.0)
+    for segment in _flat_by_kind(segments, settings, ("ground",) if measured else FLAT_KINDS, flat.keys()):
+        flatten(pieces, points, segments, segment, 1.0, seen=not measured)
     doing: dict[str, Callable[[FusionAdvice], Outcome]] = {
-        "plane": lambda item: _plane(item, pieces, points, segments),
+        # The local advisor knows nothing of what is seen that depth in metres doesn't know better.
+        "plane": lambda item: _plane(item, pieces, points, segments, seen=not measured or item.source != "local"),
         "join": lambda item: _join(item, pieces, segments),
         "close-back": lambda item: close_back(item, pieces, segments, points, rebuilt.cuts),
         "backdrop": lambda item: _backdrop(item, pieces, segments),
@@ -84,33 +83,33 @@ def fuse(
     # Backs come last: they are made of surfaces that have found their place.
     for action in ("backdrop", "plane", "join", "close-back"):
         for item in plan.fusion:
-            if item.action == action and measured and action in MOVING and item.source == "local":
-                said.append(_not(item, "Its depth was measured in metres: it is left as it is."))
-            elif item.action == action:
+            if item.action == action:
                 fits = all(any(found.id == s for found in segments.items) for s in item.segments)
                 said.append(doing[action](item) if fits else _not(item, "There is no such segment any more."))
     return Final(replace(rebuilt.layered, meshes=pieces.finished()), tuple(said)), ()
 
 
-def _flat_by_kind(segments: Segments, settings: Settings, advised: Any) -> list[int]:
+def _flat_by_kind(segments: Segments, settings: Settings, kinds: tuple[str, ...], advised: Any) -> list[int]:
     """Segments that are flattened because of what they are, and that nobody advised on or declined."""
     declined = keys_of(settings.declined_plan)
     return [
         item.id
         for item in segments.items
-        if item.kind in FLAT_KINDS and item.id not in advised and f"fusion.plane.{item.id}" not in declined
+        if item.kind in kinds and item.id not in advised and f"fusion.plane.{item.id}" not in declined
     ]
 
 
-def _plane(item: FusionAdvice, pieces: Pieces, points: PointCloud, segments: Segments) -> Outcome:
-    results = [flatten(pieces, points, segments, segment, item.amount) for segment in item.segments]
+def _plane(item: FusionAdvice, pieces: Pieces, points: PointCloud, segments: Segments, *, seen: bool) -> Outcome:
+    results = [flatten(pieces, points, segments, segment, item.amount, seen=seen) for segment in item.segments]
     best = max(results, key=lambda result: result.share)
     if not any(result.flattened for result in results):
         return _not(item, f"It is not flat: {best.share:.0%} of it lies on a plane.")
+    moved = "moved onto a plane where it nearly was one" if seen else "where it is hidden it goes on as a plane"
+    stays = "" if seen else "; what is seen stays as it was measured"
     return Outcome(
         key=fusion_key(item),
         applied=True,
-        sentence=f"{_names(item, segments)}: moved onto a plane where it nearly was one ({best.share:.0%} of it).",
+        sentence=f"{_names(item, segments)}: {moved} ({best.share:.0%} of it{' lies on it' if stays else ''}){stays}.",
         before=f"{best.before:.2f} px off",
         after=f"{best.after:.2f} px off",
     )

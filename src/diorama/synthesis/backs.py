@@ -3,6 +3,9 @@
 The back is the front once more, seen from behind: each vertex moves away along its ray, by next to nothing on the
 silhouette and by the object's thickness in its middle, along a quarter of a circle in between; a narrow wall joins both
 along the edge. Texture coordinates stay, so the back shows the front's picture.
+
+A back is for views from the side, beyond the travel: within it nothing of a back is seen beside its front, so that
+what was imagined behind the thing is seen whole.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import numpy as np
 from diorama.advice import FusionAdvice, Outcome, fusion_key
 from diorama.mesh import vertex_normals
 from diorama.synthesis.pieces import Float64, Int64, Pieces, sample
-from diorama.types import Bool, Cuts, Mesh, PointCloud, Segments
+from diorama.types import Bool, Cuts, Float32, Mesh, PointCloud, Segments
 
 FRAME = 1.0
 """Pixels from the picture's border within which an edge is the frame's, not the object's."""
@@ -20,6 +23,18 @@ FRAME = 1.0
 EDGE = 0.02
 """Thickness on the silhouette as a share of the middle's: where it was nothing, triangles of front and back that have
 all corners there would be one and the same."""
+
+TUCKED = 0.1
+"""Pixels by which the back's edge stands inside of the front's, which is soft, as the back's isn't ..."""
+
+SHOWN = 0.05
+"""... and by which it may lag behind that at the full travel."""
+
+HELD = 0.8
+"""Share of the way to the silhouette by which it may lag behind there."""
+
+NEAREST = 8
+"""Places of the silhouette that are looked at for each vertex."""
 
 ROOM = 0.9
 """Share of the room before what stands behind the object that its back may take."""
@@ -52,9 +67,10 @@ def close_back(item: FusionAdvice, pieces: Pieces, segments: Segments, points: P
     on_rim[edges.ravel()] = True
     framed = _at_frame(pixel, points)
     thickness = item.amount * width * depth
-    thickness = np.where(on_rim[group] & ~framed, 0.0, thickness)
-    room = _room(pieces, segment, pixel, z)
-    thickness = np.minimum(thickness, ROOM * room)
+    rim = on_rim[group] & ~framed
+    thickness = np.where(rim, 0.0, thickness)
+    unseen = _unseen(pieces, pixel, disparity, rim)
+    thickness = np.minimum(thickness, np.minimum(ROOM * _room(pieces, segment, pixel, z), unseen))
     # Vertices at one place have one back: the least of theirs.
     least = np.full(int(group.max()) + 1, np.inf)
     np.minimum.at(least, group, thickness)
@@ -62,9 +78,10 @@ def close_back(item: FusionAdvice, pieces: Pieces, segments: Segments, points: P
     thickest = float(thickness.max())
     if thickest <= 1e-3 * width:
         return Outcome(key=key, applied=False, sentence=f"{name}: what stands behind it leaves no room for a back.")
-    thickness = np.maximum(thickness, EDGE * thickest)
+    thickness = np.maximum(thickness, np.minimum(EDGE * thickest, unseen))
     shell = used, local.reshape(-1, 3), group, edges
-    pieces.backs += _meshes(pieces, *shell, z + thickness, f"{name}, back", segment)
+    tucked = pixel + TUCKED * rim[:, None] * _inward(pixel, local.reshape(-1, 3), group)
+    pieces.backs += _meshes(pieces, *shell, pieces.placed(tucked, z + thickness), f"{name}, back", segment)
     return Outcome(
         key=key,
         applied=True,
@@ -90,6 +107,34 @@ def _profile(segments: Segments, segment: int, cuts: Cuts, pixel: Float64) -> tu
     middle = float(np.quantile(inside, MOST_ROUND))
     near = 1 - np.clip(sample(distance, pixel).astype(np.float64) / max(middle, 1e-6), 0, 1)
     return np.sqrt(1 - near**2), middle
+
+
+def _unseen(pieces: Pieces, pixel: Float64, disparity: Float64, rim: Bool) -> Float64:
+    """How thick the object may be at each vertex of the front, in scene units.
+
+    At the full travel the back's vertex lags behind the silhouette by the difference of their disparities: where that
+    is more than the way to there, it would come out.
+    """
+    from scipy.spatial import cKDTree
+
+    least = disparity - SHOWN
+    if rim.any():
+        way, nearest = cKDTree(pixel[rim]).query(pixel, k=min(NEAREST, int(rim.sum())))
+        lag = disparity[rim][nearest.reshape(len(pixel), -1)] - HELD * way.reshape(len(pixel), -1)
+        least = np.minimum(least, lag.max(axis=1))
+    return np.where(least > 0, pieces.reach / np.maximum(least, 1e-12) - pieces.reach / disparity, np.inf)
+
+
+def _inward(pixel: Float64, faces: Int64, group: Int64) -> Float64:
+    """(N, 2) unit vectors, in the picture, from each vertex to the middle of the faces at its place; 0 where there are
+    none to one side."""
+    middle = pixel[faces].mean(axis=1)
+    total = np.zeros((int(group.max()) + 1, 2))
+    for corner in faces.T:
+        for axis in (0, 1):
+            total[:, axis] += np.bincount(group[corner], (middle - pixel[corner])[:, axis], len(total))
+    size = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.asarray((total / np.maximum(size, 1e-9))[group], np.float64)
 
 
 def _at_frame(pixel: Float64, points: PointCloud) -> Bool:
@@ -125,7 +170,7 @@ def _meshes(
     faces: Int64,
     group: Int64,
     edges: Int64,
-    back: Float64,
+    behind: Float32,
     name: str,
     segment: int,
 ) -> list[Mesh]:
@@ -138,7 +183,6 @@ def _meshes(
     one, two, three, four = n, n + len(a), n + 2 * len(a), n + 3 * len(a)
     wall = np.concatenate([np.stack([two, one, four], 1), np.stack([two, four, three], 1)]).astype(np.int32)
     rim = pieces.vertices()[used]
-    behind = pieces.lifted(used, back)
     uv = np.concatenate([span.mesh.uv for span in pieces.spans])[used]
     corners = np.concatenate([rim[a], rim[b], behind[b], behind[a]])
     along = uv[np.concatenate([a, b, b, a])]

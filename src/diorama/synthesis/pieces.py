@@ -147,8 +147,12 @@ class Pieces:
 
     def lifted(self, index: Int64, z: Float64) -> Float32:
         """(M, 3) vertices moved along their rays to the distances `z`."""
-        x = (self.pixel[index, 0] - self.camera.cx) / self.camera.fx * z
-        y = (self.pixel[index, 1] - self.camera.cy) / self.camera.fy * z
+        return self.placed(self.pixel[index], z)
+
+    def placed(self, pixel: Float64, z: Float64) -> Float32:
+        """(M, 3) in space: places (M, 2) in the picture at the distances `z`."""
+        x = (pixel[:, 0] - self.camera.cx) / self.camera.fx * z
+        y = (pixel[:, 1] - self.camera.cy) / self.camera.fy * z
         return np.ascontiguousarray(np.stack([x, y, z], axis=1), np.float32)
 
     def finished(self) -> tuple[Mesh, ...]:

@@ -38,11 +38,14 @@ class Flattened:
     after: float
 
 
-def flatten(pieces: Pieces, points: PointCloud, segments: Segments, segment: int, amount: float) -> Flattened:
+def flatten(
+    pieces: Pieces, points: PointCloud, segments: Segments, segment: int, amount: float, *, seen: bool = True
+) -> Flattened:
     """Move a segment's vertices, seen and imagined, onto its plane, those that are nearly there already.
 
     Args:
         amount: share of the way, 0..1.
+        seen: whether what is seen is moved as well; else what is imagined stays where it touches that.
     """
     tolerance = TOLERANCE * pieces.jump
     rows, columns = np.nonzero((segments.labels == segment) & points.mask)
@@ -60,7 +63,10 @@ def flatten(pieces: Pieces, points: PointCloud, segments: Segments, segment: int
     before = float(np.sqrt(np.mean(near**2))) if len(near) else 0.0
     if share < LEAST_SHARE:
         return Flattened(False, share, before, before)
-    chosen = np.flatnonzero(pieces.segment == segment)
+    mine = pieces.segment == segment
+    if not seen:
+        mine &= ~np.isin(pieces.group, np.unique(pieces.group[~pieces.imagined]))
+    chosen = np.flatnonzero(mine)
     target = _at(plane, pieces.pixel[chosen])
     old = pieces.disparity[chosen]
     weight = amount * _pull(np.abs(old - target) / tolerance)
@@ -68,6 +74,9 @@ def flatten(pieces: Pieces, points: PointCloud, segments: Segments, segment: int
     new = np.where(pieces.imagined[chosen], _kept_behind(new, old, pieces, points, chosen), new)
     fine = new > 0.05 * old  # a plane may run to infinity within the picture
     pieces.move(chosen[fine], new[fine])
+    if not seen:
+        before, after = (float(np.sqrt(np.mean((d - target) ** 2))) if len(d) else 0.0 for d in (old, new))
+        return Flattened(True, share, before, after)
     left = near * (1 - amount * _pull(near / tolerance))
     return Flattened(True, share, before, float(np.sqrt(np.mean(left**2))) if len(left) else 0.0)
 

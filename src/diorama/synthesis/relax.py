@@ -19,16 +19,13 @@ REACH = 100.0
 """Pixels of parallax of what is near, the unit in which `Pieces` tells places apart."""
 
 
-def relaxed(
-    points: PointCloud, cuts: Cuts, layered: Layered, amount: float, most: float | None = None
-) -> tuple[PointCloud, Layered]:
+def relaxed(points: PointCloud, cuts: Cuts, layered: Layered, amount: float) -> tuple[PointCloud, Layered]:
     """Smooth the points and what is seen of the layers by the same amount, within the surfaces.
 
     Args:
         points, cuts: at processing size.
         layered: the layers of these points; what is imagined follows where it touches what is seen.
         amount: as of `smoothing.smooth`.
-        most: no inverse depth changes by more than this share of the near one; None: by any.
 
     Returns:
         Points and layers; seen from the photo's camera nothing moves.
@@ -37,9 +34,6 @@ def relaxed(
     smoothed = smooth(inverse, points.rgb, cuts.right, cuts.down, amount)
     if smoothed is inverse:
         return points, layered
-    if most is not None:
-        limit = np.float32(most * near_inverse_depth(points))
-        smoothed = np.clip(smoothed, inverse - limit, inverse + limit)
     z = np.where(smoothed == inverse, points.z, 1 / smoothed).astype(np.float32)
     pieces = Pieces(layered.meshes, points.camera, REACH / near_inverse_depth(points), 0.0)
     seen = np.flatnonzero(~pieces.imagined & ~pieces.soft)
