@@ -164,6 +164,8 @@ def _one_size(files: tuple[Path, ...]) -> Callable[[npt.NDArray[np.uint8]], Floa
     def run(rgb: npt.NDArray[np.uint8]) -> Float32:
         with ThreadPoolExecutor(bundled.TOGETHER) as pool:
             answers = [bundled.standardised(one) for one in pool.map(partial(bundled.answer, rgb, ONE_SIZE), files)]
+        size = answers[0].shape[::-1]  # the second network's answer is smaller
+        answers = [np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_CUBIC), np.float32) for one in answers]
         shares = (1 - bundled.SECOND_SHARE, bundled.SECOND_SHARE) if len(answers) > 1 else (1.0,)
         answer = np.sum([np.float32(share) * one for share, one in zip(shares, answers, strict=True)], axis=0)
         return np.asarray(cv2.resize(answer, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)

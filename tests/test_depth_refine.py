@@ -243,6 +243,18 @@ def test_what_is_blue_but_near_or_below_is_no_sky() -> None:
     assert sky.find(np.ascontiguousarray(rgb[::-1]), np.ascontiguousarray(depth[::-1])) is None
 
 
+def test_a_white_sail_beside_the_sky_is_not_cut_out_with_it() -> None:
+    """It reaches the top, and together with the sky it is far enough for one."""
+    rgb, depth, _ = outdoors()
+    edge, sail = np.s_[:90, 172:175], np.s_[:90, 175:]
+    rgb[edge], rgb[sail] = (60, 50, 45), (232, 234, 238)
+    depth[edge], depth[sail] = 0.45, 0.45
+    found = sky.find(rgb, depth)
+    assert found is not None
+    assert not found[sail].any()
+    assert found[:60, :140].mean() > 0.98
+
+
 def test_a_blue_wall_behind_a_table_is_no_sky() -> None:
     """It is farther than all else, but not by as much as a sky is."""
     rgb, depth, truth = outdoors()

@@ -112,6 +112,83 @@ def test_a_network_in_whole_numbers_says_nearly_the_same(tmp_path: Path) -> None
     assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.97
 
 
+def _layered_network(path: Path, seed: int = 0) -> None:
+    """Of two levels and named as Tiefenrausch, with random weights; its coarser skip adds what it was given."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(seed)
+    nodes, constants = [], [numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "twice")]
+
+    def convolution(of: str, name: str, size: tuple[int, ...], **given: int) -> str:
+        weight, bias = f"w_1_{name}_conv_weight", f"w_1_{name}_conv_bias"
+        kernel = np.abs(rng.normal(size=size)) + 0.1
+        kernel /= kernel.sum(axis=(1, 2, 3), keepdims=True)
+        constants.append(numpy_helper.from_array(kernel.astype(np.float32), weight))
+        constants.append(numpy_helper.from_array(rng.normal(0, 0.1, size[0]).astype(np.float32), bias))
+        pads, stride = [size[2] // 2] * 4, given.pop("stride", 1)
+        nodes.append(helper.make_node("Conv", [of, weight, bias], [name], pads=pads, strides=[stride] * 2, **given))
+        return name
+
+    def block(of: str, name: str, enlarged: bool = False) -> str:
+        wide = convolution(of, f"{name}_0_pw", (6, 4, 1, 1))
+        if enlarged:
+            how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            nodes.append(helper.make_node("Resize", [wide, "", "twice"], [f"{name}_large"], **how))
+            wide = f"{name}_large"
+        return convolution(convolution(wide, f"{name}_0_dw", (6, 1, 3, 3), group=6), f"{name}_0_pwl", (4, 6, 1, 1))
+
+    def added(*of: str) -> str:
+        nodes.append(helper.make_node("Add", of, ["+".join(of)]))
+        return "+".join(of)
+
+    whole = convolution("image", "first", (4, 3, 3, 3))
+    half = convolution(whole, "stages_0_1_xif3_0_dw", (4, 1, 3, 3), group=4, stride=2)
+    quarter = convolution(half, "stages_0_2_xif6_0_dw", (4, 1, 3, 3), group=4, stride=2)
+    skip = added(half, block(half, "stages_1_1_xif4"))
+    half = added(skip, block(quarter, "stages_2_2_xif8", enlarged=True))
+    whole = added(block(whole, "stages_1_0_xif1"), block(half, "stages_2_1_xif5", enlarged=True))
+    last = convolution(whole, "last", (1, 4, 3, 3))
+    nodes.append(helper.make_node("ReduceMean", [last], ["inverse_depth"], axes=[1], keepdims=0))
+    picture = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])
+    answer = helper.make_tensor_value_info("inverse_depth", TensorProto.FLOAT, [1, "H", "W"])
+    graph = helper.make_graph(nodes, "layered", [picture], [answer], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+def test_finest_levels_at_fewer_pixels_say_the_same_coarser(tmp_path: Path) -> None:
+    from training import coarse, quantise
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    rgb = np.dstack([np.asarray(smooth(seed) * 255, np.uint8) for seed in (3, 4, 5)])
+    cv2.imwrite(str(photos / "a.png"), rgb)
+    _layered_network(tmp_path / "float.onnx")
+    quantise.write(tmp_path / "float.onnx", tmp_path / "whole.onnx", photos, 128)
+    large = bundled.answer(rgb, 128, tmp_path / "whole.onnx")
+    for levels, size in ((1, 2), (2, 4)):
+        path = tmp_path / f"{levels}.onnx"
+        assert coarse.write(tmp_path / "whole.onnx", path, levels) == path.stat().st_size
+        small = bundled.answer(rgb, 128, path)
+        assert small.shape == (large.shape[0] // size, large.shape[1] // size)
+        same = cv2.resize(large, small.shape[::-1], interpolation=cv2.INTER_AREA)
+        inner = np.s_[2:-2, 2:-2]  # at the border there are zeros beside the picture, nearer or farther
+        assert np.abs(small - same)[inner].max() < 0.15 * np.ptp(same)
+        assert np.corrcoef(small[inner].ravel(), same[inner].ravel())[0, 1] > 0.99
+
+
+def test_kernels_for_neighbours_farther_away_keep_sums_and_slopes() -> None:
+    from training import coarse
+
+    kernels = np.random.default_rng(0).normal(size=(5, 1, 3, 3))
+    steps = np.arange(-1, 2)
+    for apart in (1, 2, 8):
+        wide = coarse.spread(kernels, apart)
+        assert np.allclose(wide.sum(axis=(2, 3)), kernels.sum(axis=(2, 3)))
+        for axis in ("i,ncij->nc", "j,ncij->nc"):
+            assert np.allclose(apart * np.einsum(axis, steps, wide), np.einsum(axis, steps, kernels))
+
+
 def test_a_published_file_is_what_training_starts_from(tmp_path: Path) -> None:
     import onnx
     import torch

@@ -6,6 +6,7 @@
     python -m training.depth export RUN/00*.pt depth.onnx                    the mean of checkpoints: what is shipped
     python -m training.depth convert second.onnx smaller.onnx                another network's file, in fewer bytes
     python -m training.depth quantise second.onnx faster.onnx PHOTOS         the same in whole numbers
+    python -m training.depth coarsen faster.onnx coarse.onnx                 the second network, its answer smaller
     python -m training.depth sheet SHEET.jpg PHOTOS --networks a.onnx b.onnx depth maps side by side, to look at
     python -m training.depth --smoke                                         all of it, small, in two minutes
 
@@ -91,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     quantise.add_argument("photos", type=Path, help="a folder of some that say which ranges the values have")
     quantise.set_defaults(run=_quantise)
 
+    coarsen = commands.add_parser("coarsen", help="let the second network answer at an eighth of the picture's size")
+    coarsen.add_argument("source", type=Path, help="what `quantise` wrote")
+    coarsen.add_argument("file", type=Path)
+    coarsen.set_defaults(run=_coarsen)
+
     sheet = commands.add_parser("sheet", help="depth maps of photos, side by side")
     sheet.add_argument("file", type=Path)
     sheet.add_argument("photos", type=Path, help="a folder")
@@ -169,6 +175,12 @@ def _quantise(given: argparse.Namespace) -> None:
     from training import quantise
 
     print(f"{quantise.write(given.source, given.file, given.photos):,} bytes")
+
+
+def _coarsen(given: argparse.Namespace) -> None:
+    from training import coarse
+
+    print(f"{coarse.write(given.source, given.file):,} bytes")
 
 
 def _sheet(given: argparse.Namespace) -> None:

@@ -22,7 +22,9 @@ network's blur has its middle instead of where the photo has its edge.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numba
@@ -39,6 +41,9 @@ _EDGE_RANGE = (0.025, 0.06)
 
 _EDGE_SATURATION = (0.62, 0.73)
 """Range within the radius over that within twice the radius: 0.5 on a slope, 1 across a step."""
+
+_SURE = (0.5, 1.0)
+"""From which certainty on a core has feet."""
 
 _FOOT_SLOPE = (0.05, 0.12)
 """Of a step's height, within a quarter of the radius: less is the flat land beside the step."""
@@ -166,16 +171,27 @@ def edge_band(depth: Float32, radius: int) -> Float32:
     # Slopes go on beyond the border; cut off there, they would look like steps.
     pads = [(min(reach, side - 1), min(reach, side - 1)) for side in depth.shape]
     smooth = _float32(np.pad(cv2.GaussianBlur(depth, (0, 0), 1.0), pads, mode="reflect", reflect_type="odd"))
-    height = _range(smooth, radius)
-    saturation = height / np.maximum(_range(smooth, reach), np.float32(1e-6))
-    core = _smoothstep(height, *_EDGE_RANGE) * _smoothstep(_float32(saturation), *_EDGE_SATURATION)
+    quarter = max(1, radius // 4)
+    with ThreadPoolExecutor(1) as pool:  # half of this is erosions, which may as well run beside the dilations
+        lows = pool.submit(_grown, cv2.erode, smooth, quarter, radius)
+        highs = _grown(cv2.dilate, smooth, quarter, radius)
+        (low, least, lowest), (high, most, highest) = lows.result(), highs
+    height, core, inside = (np.empty_like(smooth) for _ in range(3))
     # The core is where the step is steepest; its feet are what isn't flat beside it.
+    _core(*(one.ravel() for one in (least, most, lowest, highest, height, core, inside)))
     window = _window(radius)
-    slope = _range(smooth, max(1, radius // 4)) / np.maximum(cv2.dilate(height, window), np.float32(1e-6))
-    feet = cv2.dilate(_smoothstep(core, 0.5, 1.0), window) * _smoothstep(_float32(slope), *_FOOT_SLOPE)
-    band = np.maximum(core, feet)
+    with ThreadPoolExecutor(1) as pool:
+        near = pool.submit(cv2.dilate, inside, window)
+        tall = cv2.dilate(height, window)
+        _with_feet(*(one.ravel() for one in (low, high, tall, near.result(), core)))
     inner = tuple(slice(before, before + side) for (before, _), side in zip(pads, depth.shape, strict=True))
-    return _float32(band[inner])
+    return _float32(core[inner])
+
+
+def _grown(grow: Callable[..., Any], values: Float32, quarter: int, radius: int) -> tuple[Float32, ...]:
+    """Eroded or dilated by a quarter of the radius, by the radius, and by twice of it: the same once more."""
+    once = _float32(grow(values, _window(radius)))
+    return _float32(grow(values, _window(quarter))), once, _float32(grow(once, _window(radius)))
 
 
 def toggle(depth: Float32, radius: int) -> Float32:
@@ -194,27 +210,34 @@ def _fill(
     return _float32(smoother.filter(weight * depth) / np.maximum(total, np.float32(1e-12)))
 
 
-def _range(depth: Float32, radius: int) -> Float32:
-    return _float32(cv2.dilate(depth, _window(radius)) - cv2.erode(depth, _window(radius)))
-
-
 def _window(radius: int) -> UInt8:
     """A square: OpenCV's erosion by it takes the same time at any radius, by a disc up to thirty times that."""
     return np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
 
 
-def _smoothstep(x: Float32, low: float, high: float) -> Float32:
-    result = np.empty(x.shape, np.float32)
-    _step(x.ravel(), np.float32(low), np.float32(high - low), result.ravel())
-    return result
+@numba.njit(cache=True, nogil=True)
+def _core(least, most, lowest, highest, height, core, inside):  # type: ignore[no-untyped-def]
+    """From the least and greatest values within the radius, and within twice of it: the range within it, how surely a
+    pixel is in a step's core, and what of that is beyond doubt."""
+    for i in range(len(least)):
+        height[i] = most[i] - least[i]
+        saturation = height[i] / max(highest[i] - lowest[i], np.float32(1e-6))
+        core[i] = _smoothstep(height[i], _EDGE_RANGE) * _smoothstep(saturation, _EDGE_SATURATION)
+        inside[i] = _smoothstep(core[i], _SURE)
 
 
 @numba.njit(cache=True, nogil=True)
-def _step(x, low, width, result):  # type: ignore[no-untyped-def]
-    one = np.float32(1)
-    for i in range(len(x)):
-        t = min(max((x[i] - low) / width, np.float32(0)), one)
-        result[i] = t * t * (np.float32(3) - np.float32(2) * t)
+def _with_feet(low, high, tall, near, core):  # type: ignore[no-untyped-def]
+    """Add what is near a core and not flat, beside the tallest step there."""
+    for i in range(len(core)):
+        slope = (high[i] - low[i]) / max(tall[i], np.float32(1e-6))
+        core[i] = max(core[i], near[i] * _smoothstep(slope, _FOOT_SLOPE))
+
+
+@numba.njit(cache=True, nogil=True)
+def _smoothstep(x, ends):  # type: ignore[no-untyped-def]
+    t = min(max((x - np.float32(ends[0])) / np.float32(ends[1] - ends[0]), np.float32(0)), np.float32(1))
+    return t * t * (np.float32(3) - np.float32(2) * t)
 
 
 @numba.njit(cache=True, nogil=True)

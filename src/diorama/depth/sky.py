@@ -23,6 +23,9 @@ _FRAME = 0.02
 _BLACK = 0.03
 """Mean brightness (0..1) below which a region is black."""
 
+_LEAST = 0.02
+"""Share of the picture that a sky has at least."""
+
 _FAR = 0.3
 """Mean relative inverse depth of a region above which it is no sky. Of 20 photos' skies none is above 0.28 with the
 bundled networks, and most are below 0.1; bluish walls begin at 0.34."""
@@ -66,7 +69,7 @@ def find(rgb: UInt8, depth: Float32, reach: float = 1.0) -> Bool | None:
         return None
     small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
     picture = _look(small, np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_AREA), np.float32))
-    region = _from_top(picture.candidate)
+    region = _far_parts(picture, _from_top(picture.candidate), reach)
     if not _is_sky(picture, region, reach):
         return None
     sky = _outline(rgb, depth, picture, _grow(picture, region))
@@ -106,10 +109,21 @@ def _from_top(mask: Bool) -> Bool:
     return np.isin(labels, np.setdiff1d(top, [0]))
 
 
+def _far_parts(picture: _Picture, region: Bool, reach: float) -> Bool:
+    """The region without those of its parts that are as large as a sky and too near for one: a sail beside it, a white
+    wall. What is black stays."""
+    count, labels = cv2.connectedComponents(region.view(np.uint8), connectivity=4)
+    size = np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    depth, light = (np.bincount(labels.ravel(), one.ravel(), count) / size for one in (picture.depth, picture.light))
+    near = (size >= _LEAST * labels.size) & (1 - reach * (1 - depth) > _FAR) & (light >= _BLACK)
+    near[0] = False  # what is no part of it
+    return np.asarray(region & ~near[labels])
+
+
 def _is_sky(picture: _Picture, region: Bool, reach: float) -> bool:
     """Whether the smooth region at the top is the sky, by its colour, its place and how far it seems."""
     area = float(region.mean())
-    if area < 0.02:
+    if area < _LEAST:
         return False
     rest = ~region
     light = float(picture.light[region].mean())
