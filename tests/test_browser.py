@@ -308,8 +308,10 @@ def test_progress_moves_through_named_stages_and_outlives_a_reload(
     large = tmp_path / "large coffee.jpg"  # slow enough to watch
     with Image.open(coffee) as image:
         image.convert("RGB").resize((2400, 1600)).save(large, quality=85)
+    streams: list[str] = []
     with watched(browser, address) as (page, _):
         page.add_init_script(LOG_STAGES)
+        page.on("request", lambda request: streams.append(request.url) if request.url.endswith("/events") else None)
         upload(page, large)
         page.locator(".making").wait_for()
         page.reload()
@@ -320,6 +322,7 @@ def test_progress_moves_through_named_stages_and_outlives_a_reload(
     assert stages == [stage for stage in STAGES if stage in stages], seen
     bars = [bar for _, bar, _ in seen]
     assert bars == sorted(bars), seen
+    assert 1 <= len(streams) <= 3, "one before the reload, one after it; one more where a stream is cut off"
     assert {"Estimating depth", "Building the mesh"} & {label for _, _, label in seen}, seen
 
 

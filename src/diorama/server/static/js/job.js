@@ -25,7 +25,7 @@ export function jobView(id, wantedStep) {
   let step = wantedStep;
   let job = null;
   let panel = null; // { kind, element, update(job), destroy() }
-  let stopFollowing = () => {};
+  let stopFollowing = null; // while the job is followed
   let timer = 0;
   let gone = false;
   let editing = false; // segments were changed here, and the step is made again for that
@@ -82,7 +82,7 @@ export function jobView(id, wantedStep) {
     if (gone) return;
     const before = job;
     job = next;
-    if (!isFinal(job)) startFollowing();
+    followOrNot();
     show();
     if (before && !isFinal(before) && isFinal(job)) finished();
     if (isFinal(job)) editing = false;
@@ -113,13 +113,19 @@ export function jobView(id, wantedStep) {
     setTitle(`${job.name} · ${S.steps[shownStep()]} · ${S.product}`);
   }
 
-  function startFollowing() {
-    stopFollowing();
-    stopFollowing = follow(id, {
+  /** One stream of events from the first state that isn't final to the last: each begins with the state as it is. */
+  function followOrNot() {
+    if (isFinal(job)) return stopStream();
+    stopFollowing ??= follow(id, {
       onJob: accept,
       onConnection: (there) => panel?.setConnection?.(there),
       onGone: notFound,
     });
+  }
+
+  function stopStream() {
+    stopFollowing?.();
+    stopFollowing = null;
   }
 
   function remove() {
@@ -147,7 +153,7 @@ export function jobView(id, wantedStep) {
   function stop() {
     gone = true;
     clearTimeout(timer);
-    stopFollowing();
+    stopStream();
   }
 
   showSteps(null, "original");
