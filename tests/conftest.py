@@ -120,10 +120,30 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(cores, MOST_PROCESSES) if cores > 1 else 0
 
 
+HOUSE_RULES = ["layers", "ci", "measuring"]
+"""Files whose tests take seconds and fail when something was forgotten: said at once, not at the end."""
+
+LONG = [
+    *("docs", "cli", "server_process", "jobs_machines", "jobs_runner", "kills", "export", "jobs_keeping", "pipeline"),
+    *("advisor_openai", "batch", "depth", "depth_bundled", "depth_hub", "jobs_cluster", "compiling", "server"),
+    *("server_corrections", "depth_models", "segment", "embedded", "decoder", "server_load", "server_schema"),
+]
+"""Files that take the longest, longest first: whoever begins one last is waited for. `--durations=0` tells."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests first: their one long turn must not be the last to begin."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+    """The house rules first, then the browser's tests, which are one long turn, then what takes the longest."""
+
+    def turn(item: pytest.Item) -> int:
+        name = item.path.stem.removeprefix("test_")
+        if name in HOUSE_RULES:
+            return -2
+        if item.get_closest_marker("browser") is not None:
+            return -1
+        return LONG.index(name) if name in LONG else len(LONG)
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import conftest
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,3 +45,14 @@ def test_holes_are_listed(audit: Any) -> None:
 def test_ci_asks(audit: Any) -> None:
     assert audit.SECONDS < 600
     assert ".venv/bin/python .ci/audit.py" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_house_rules_are_tried_first() -> None:
+    """What was forgotten is said within the first minutes, and once more by the whole suite, before anything long."""
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    steps = re.findall(r'^step "([^"]+)"', script, re.MULTILINE)
+    assert steps.index("House rules") < steps.index("Types, and training once and small")
+    for name in conftest.HOUSE_RULES:
+        assert f"tests/test_{name}.py" in script
+    for name in [*conftest.HOUSE_RULES, *conftest.LONG]:
+        assert (ROOT / "tests" / f"test_{name}.py").is_file(), name
