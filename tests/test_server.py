@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -16,7 +19,7 @@ import bad_inputs
 import waiting
 from bad_inputs import BadInput
 from diorama import photo
-from diorama.server import create_app
+from diorama.server import create_app, heads
 from diorama.server.context import Context
 from workplace import QUICK, quick_photo
 
@@ -343,6 +346,34 @@ def _endless(sent: list[int]) -> Iterator[bytes]:
     while True:
         sent.append(1 << 20)
         yield bytes(1 << 20)
+
+
+def test_head_is_get_without_the_body(client: TestClient, made: dict[str, Any]) -> None:
+    file = next(file for file in made["files"] if file["name"] == "original/scene.glb")
+    for address in ("/", "/docs", "/healthz", "/favicon.ico", JOBS, f"{JOBS}/{made['id']}", file["url"]):
+        whole, head = client.get(address), client.head(address)
+        assert head.status_code == 200, address
+        assert head.content == b""
+        for name in ("content-type", "etag", "accept-ranges", "content-disposition"):
+            assert head.headers.get(name) == whole.headers.get(name), f"{name} of {address}"
+    assert int(client.head(file["url"]).headers["content-length"]) == file["bytes"]
+    assert client.head("/nonsense").status_code == 404
+    assert client.head(f"{JOBS}/{made['id']}/validate").status_code == 405
+
+
+def test_head_of_a_stream_that_never_ends_ends() -> None:
+    async def endless() -> AsyncIterator[str]:
+        while True:
+            yield "data: again\n\n"
+            await asyncio.sleep(0.01)
+
+    app = FastAPI()
+    app.add_middleware(heads.Heads)
+    app.add_api_route("/events", lambda: StreamingResponse(endless(), media_type="text/event-stream"))
+    with TestClient(app) as client:
+        answer = client.head("/events")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 def test_a_person_at_a_wrong_address_gets_the_page_and_a_program_the_problem(client: TestClient) -> None:

@@ -55,11 +55,11 @@ def test_a_body_that_is_no_text_is_refused_like_one_that_is_no_json(client: Test
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("OPTIONS", "/api/v1/jobs", "GET, POST"),
-        ("PATCH", "/api/v1/jobs/x", "DELETE, GET"),
+        ("OPTIONS", "/api/v1/jobs", "GET, HEAD, POST"),
+        ("PATCH", "/api/v1/jobs/x", "DELETE, GET, HEAD"),
         ("PATCH", "/api/v1/jobs/x/segments/merge", "POST"),
         ("GET", "/api/v1/jobs/x/segments/1", "PATCH"),
-        ("POST", "/healthz", "GET"),
+        ("POST", "/healthz", "GET, HEAD"),
     ],
 )
 def test_a_method_that_is_not_there_is_told_which_are(client: TestClient, method: str, path: str, allowed: str) -> None:

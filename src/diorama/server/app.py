@@ -23,6 +23,7 @@ from diorama.server import (
     advice,
     corrections,
     examples,
+    heads,
     health,
     observing,
     openapi,
@@ -109,6 +110,7 @@ def create_app(
         app.include_router(router, dependencies=own)
     app.include_router(health.router)
     pages.install(app)
+    app.add_middleware(heads.Heads)
     app.add_middleware(security.Guard, hosts=(*hosts, *hosts_from_environment()), users=admitted, probes=lan is None)
     app.add_middleware(observing.Observed, figures=context.figures)
     return app

@@ -80,11 +80,13 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _methods(app: FastAPI, scope: Scope) -> list[str]:
-    """What may be asked of a path: Starlette names the methods of its first route alone."""
+    """What may be asked of a path: Starlette names the methods of its first route alone. HEAD comes with GET."""
     return [
         method
         for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-        if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in app.routes)
+        if any(
+            route.matches({**scope, "method": method.replace("HEAD", "GET")})[0] == Match.FULL for route in app.routes
+        )
     ]
 
 
