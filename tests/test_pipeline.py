@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,9 @@ def test_clear_errors(photo_path: PhotoPath) -> None:
 def test_names_are_loaded_on_use() -> None:
     for name in diorama.__all__:
         assert getattr(diorama, name) is not None
+    code = "import diorama, sys; print(set(diorama.__all__) <= set(dir(diorama)), 'diorama.types' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "False"], "the Tab key shows what is not loaded yet"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = diorama.nothing  # type: ignore[attr-defined]
 

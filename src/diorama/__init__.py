@@ -58,3 +58,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'diorama' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    # What is not loaded yet is there all the same, for those who ask by the Tab key.
+    return sorted({*globals(), *__all__})

@@ -18,7 +18,7 @@ from diorama.cli.cache import app as cache_app
 from diorama.cli.group import EXIT_CODES, Group
 from diorama.cli.models import AcceptLicence
 from diorama.cli.models import app as models_app
-from diorama.cli.options import LogForm, command
+from diorama.cli.options import LogForm, SceneArgument, UntilOption, command, step_named
 from diorama.cli.talk import Talk
 from diorama.errors import FormatError, SettingsError, WeightsMissingError
 from diorama.products import FORMATS, PRODUCTS
@@ -99,14 +99,7 @@ def make(
     talk: Talk,
     settings: Settings,
     options: dict[str, Any],
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STEP",
-            show_default=False,
-            help=("Stop after this step: original, enhanced or final. (Default: final.)"),
-        ),
-    ] = None,
+    until: UntilOption = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say what ran, why, and how long it took.")] = False,
     corrections: CorrectionsOption = None,
     accept_licence: AcceptLicence = False,
@@ -117,7 +110,7 @@ def make(
     memory.share()
     _accept(accept_licence)
     strokes = _strokes(corrections)
-    step = _step(until)
+    step = step_named(until)
     planned = export.plan(output, options)
     fetch = not weights.is_offline()
     export.check_step(planned, step or "final")
@@ -157,15 +150,6 @@ def _accept(licence: bool) -> None:
         from diorama.weights import hub
 
         hub.accept_licences()
-
-
-def _step(until: str | None) -> Any:
-    """The step, once it is known that there is one of that name."""
-    from diorama.pipeline import STEPS
-
-    if until in (None, *STEPS):
-        return until
-    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEPS)}.")
 
 
 def _check_inpainter(name: str, fetch: bool) -> None:
@@ -248,7 +232,7 @@ def depth(
 
 @command(app)
 def view(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)],
+    scene: SceneArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="PNG", help="Picture to write.", show_default=False)
     ],

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama.cli import account
-from diorama.cli.options import command
+from diorama.cli.options import UntilOption, command, step_named
 from diorama.cli.talk import Talk
-from diorama.errors import BatchError, SettingsError, StorageError
+from diorama.errors import BatchError, StorageError
 from diorama.products import PRODUCTS
-from diorama.settings import STAGE_NAMES, STEP_STAGES, Settings
+from diorama.settings import STAGE_NAMES, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +52,7 @@ def batch(
             help=f"What to make of each photo: {', '.join(PRODUCTS)}. (Default: glb.)",
         ),
     ] = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STEP",
-            show_default=False,
-            help="Stop after this step: original, enhanced or final. (Default: final.)",
-        ),
-    ] = None,
+    until: UntilOption = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -93,7 +86,7 @@ def batch(
     from diorama import weights
     from diorama.batch import Batch
 
-    step = _step(until)
+    step = step_named(until)
     _check_report(report, output)
     if step != "original":
         account.announce_advisor(talk, settings)
@@ -129,12 +122,6 @@ def batch(
 
 def _formats(to: list[str]) -> list[str]:
     return [name.strip() for names in to for name in names.split(",") if name.strip()]
-
-
-def _step(until: str | None) -> Any:
-    if until in (None, *STEP_STAGES):
-        return until
-    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEP_STAGES)}.")
 
 
 def _check_report(path: Path | None, out: Path) -> None:

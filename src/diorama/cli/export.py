@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama.cli import account
-from diorama.cli.options import command
+from diorama.cli.options import SceneArgument, command
 from diorama.cli.talk import Talk
 from diorama.errors import FormatError, InputError, SettingsError, StorageError
 from diorama.products import PRODUCTS
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    scene: Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)],
+    scene: SceneArgument,
     talk: Talk,
     options: dict[str, Any],
     to: Annotated[

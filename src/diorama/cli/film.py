@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diorama.cli.export import check_outputs
-from diorama.cli.options import command
+from diorama.cli.options import SceneArgument, command
 from diorama.cli.talk import Talk
 from diorama.errors import FormatError, SettingsError
 from diorama.products import PRODUCTS
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _FILMS = [PRODUCTS[name] for name in ("mp4", "webm", "webp", "gif")]
 _STEREO = [PRODUCTS[name] for name in ("stereo.mp4", "stereo.jpg")]
 
-SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)]
 Size = Annotated[
     str | None,
     typer.Option(

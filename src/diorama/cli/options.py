@@ -12,13 +12,14 @@ import inspect
 import types
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from diorama.cli.talk import Talk
-from diorama.settings import STAGE_NAMES, Settings, StageName
+from diorama.errors import SettingsError
+from diorama.settings import STAGE_NAMES, STEP_STAGES, Settings, StageName
 
 if TYPE_CHECKING:
     from diorama.products import Product
@@ -31,6 +32,29 @@ _OF_PRODUCT = "of_product_"
 """Before the parameter's name: a setting may have the same."""
 
 Command = Callable[..., None]
+
+SceneArgument = Annotated[Path, typer.Argument(metavar="SCENE", help="A .diorama file.", show_default=False)]
+
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        "--until",
+        metavar="STEP",
+        show_default=False,
+        help="Stop after this step: original, enhanced or final. (Default: final.)",
+    ),
+]
+
+
+def step_named(until: str | None) -> Any:
+    """The step of ``--until``; None where nothing was said.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    if until in (None, *STEP_STAGES):
+        return until
+    raise SettingsError(f"There is no step named '{until}'.", hint=f"The steps are: {', '.join(STEP_STAGES)}.")
 
 
 class LogForm(enum.StrEnum):

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from diorama.cli import account
+from diorama.cli.export import check_outputs
 from diorama.cli.options import command
 from diorama.cli.talk import Talk
-from diorama.errors import FormatError, InputError, StorageError
+from diorama.errors import FormatError, InputError
 
 SCENE_ENDING = ".diorama"
 PAGE_ENDINGS = (".html", ".htm")
@@ -89,9 +90,4 @@ def _check(output: Path, scene: Path) -> None:
     """Before the scene is read: can the page be written there?"""
     if output.suffix.lower() not in PAGE_ENDINGS:
         raise FormatError(f"A page can't be written as '{output.name}'.", hint="Use the ending .html.")
-    if not output.parent.is_dir():
-        raise StorageError(f"There is no folder {output.parent}.", hint="Make it first, or choose another folder.")
-    if output.is_dir():
-        raise StorageError(f"{output} is a folder.", hint="Give the name of a file in it.")
-    if output.resolve() == scene.resolve():
-        raise InputError(f"{output} is what is being read.", hint="Choose another name for the output.")
+    check_outputs([output], [scene])

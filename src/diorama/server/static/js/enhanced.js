@@ -2,15 +2,15 @@
 
 import { compareSlider } from "./compare.js";
 import { downloads, exporting, facts, report } from "./details.js";
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 import { isFinal } from "./events.js";
 import { atStep, fileUrl, sceneFiles } from "./files.js";
 import * as format from "./format.js";
 import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
-import { mark } from "./original.js";
 import { segmentsPanel } from "./segments.js";
 import { settingsPanel } from "./settings.js";
+import { leadText, mark, notices, pictureCard, stepPanel } from "./step-panel.js";
 import { S } from "./strings.js";
 import { suggestionsPanel } from "./suggestions.js";
 import { viewerPanel } from "./viewer/panel.js";
@@ -32,7 +32,7 @@ export function enhancedPanel(whole, actions) {
   // What is built anew when the segments have been changed; the rest keeps its camera, its focus and its drafts.
   const parts = {
     summary: () => summary(job),
-    notices: () => notices(job),
+    notices: () => notices(job, STAGES),
     suggestions: () => suggestionsPanel(job, actions).element,
     compare: () => compareSection(job),
     facts: () => facts(job),
@@ -41,28 +41,20 @@ export function enhancedPanel(whole, actions) {
     report: () => report(job),
   };
   const shown = Object.fromEntries(Object.entries(parts).map(([name, build]) => [name, build()]));
-  const element = h(
-    "div",
-    { class: "original enhanced" },
-    jobHead(job, { title: T.title, lead: shown.summary, onDelete: actions.remove }),
-    h(
-      "div",
-      { class: "original-grid" },
-      h(
-        "div",
-        { class: "original-main" },
-        viewer.element,
-        word.element,
-        shown.notices,
-        segments.element,
-        shown.suggestions,
-        shown.compare,
-        shown.facts,
-      ),
-      h("div", { class: "original-side" }, settings.element, shown.downloads, shown.exporting),
-    ),
-    shown.report,
-  );
+  const element = stepPanel(STEP, {
+    head: jobHead(job, { title: T.title, lead: shown.summary, onDelete: actions.remove }),
+    main: [
+      viewer.element,
+      word.element,
+      shown.notices,
+      segments.element,
+      shown.suggestions,
+      shown.compare,
+      shown.facts,
+    ],
+    side: [settings.element, shown.downloads, shown.exporting],
+    report: shown.report,
+  });
   const stopAsking = watchModels(settings.setModels);
 
   return {
@@ -94,34 +86,8 @@ export function enhancedPanel(whole, actions) {
 /** "7 things, 12 % imagined" */
 function summary(job) {
   const T = S.enhanced;
-  return h(
-    "span",
-    { class: "enhanced-summary" },
-    T.lead,
-    " ",
-    h("strong", {}, [T.things(job.segments ?? 0), T.imagined(format.percent(job.imagined ?? 0))].join(", ")),
-    ".",
-  );
-}
-
-/** The warnings of a step's own stages; those of earlier ones were told there. */
-export function notices(job, stages = STAGES) {
-  const own = job.report.filter((one) => stages.includes(one.stage));
-  const items = [...new Set(own.flatMap((one) => one.warnings))];
-  return h(
-    "div",
-    { class: "notices" },
-    items.length ? h("h2", { class: "visually-hidden" }, S.original.notices) : null,
-    items.length
-      ? h(
-          "ul",
-          {},
-          items.map((text) =>
-            h("li", { class: "notice" }, icon("warning"), h("div", { class: "notice-text" }, h("p", {}, text))),
-          ),
-        )
-      : null,
-  );
+  const counts = [T.things(job.segments ?? 0), T.imagined(format.percent(job.imagined ?? 0))];
+  return leadText(T.lead, counts.join(", "), ".");
 }
 
 function compareSection(job) {
@@ -145,10 +111,9 @@ function compareSection(job) {
       slider.element.dataset.imagined = String(toggle.checked);
     },
   });
-  return h(
-    "section",
-    { class: "compare-section card" },
-    h("div", { class: "compare-head" }, h("h2", {}, T.compare), h("p", { class: "muted" }, T.compareLead)),
+  return pictureCard(
+    T.compare,
+    T.compareLead,
     slider.element,
     h(
       "p",

@@ -3,12 +3,11 @@
 import { compareSlider } from "./compare.js";
 import { downloads, exporting, facts, report } from "./details.js";
 import { h } from "./dom.js";
-import { notices } from "./enhanced.js";
 import { atStep, fileUrl, sceneFiles } from "./files.js";
 import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
-import { mark } from "./original.js";
 import { settingsPanel } from "./settings.js";
+import { leadText, mark, notices, pictureCard, stepPanel } from "./step-panel.js";
 import { S } from "./strings.js";
 import { suggestionsPanel } from "./suggestions.js";
 import { viewerPanel } from "./viewer/panel.js";
@@ -28,36 +27,22 @@ export function finalPanel(whole, actions) {
   const suggestions = suggestionsPanel(job, actions);
   const word = wordBox(whole, STEP, actions);
   const mine = job.suggestions.filter((one) => one.topic !== "segments" && one.what !== "caption");
-  const lead = h(
-    "span",
-    { class: "enhanced-summary" },
-    T.lead,
-    " ",
-    h("strong", {}, T.done(mine.filter((one) => one.applied).length, mine.length)),
-  );
-  const element = h(
-    "div",
-    { class: "original enhanced final" },
-    jobHead(job, { title: T.title, lead, onDelete: actions.remove }),
-    h(
-      "div",
-      { class: "original-grid" },
-      h(
-        "div",
-        { class: "original-main" },
-        viewer.element,
-        word.element,
-        notices(job, STAGES),
-        suggestions.element,
-        compareSection(job),
-        textureSection(job),
-        stepsSection(whole),
-        facts(job),
-      ),
-      h("div", { class: "original-side" }, settings.element, downloads(job), exporting(job)),
-    ),
-    report(job),
-  );
+  const lead = leadText(T.lead, T.done(mine.filter((one) => one.applied).length, mine.length));
+  const element = stepPanel(STEP, {
+    head: jobHead(job, { title: T.title, lead, onDelete: actions.remove }),
+    main: [
+      viewer.element,
+      word.element,
+      notices(job, STAGES),
+      suggestions.element,
+      compareSection(job),
+      textureSection(job),
+      stepsSection(whole),
+      facts(job),
+    ],
+    side: [settings.element, downloads(job), exporting(job)],
+    report: report(job),
+  });
   const stopAsking = watchModels(settings.setModels);
 
   return {
@@ -71,15 +56,6 @@ export function finalPanel(whole, actions) {
   };
 }
 
-function section(title, lead, ...content) {
-  return h(
-    "section",
-    { class: "compare-section card" },
-    h("div", { class: "compare-head" }, h("h2", {}, title), h("p", { class: "muted" }, lead)),
-    content,
-  );
-}
-
 function compareSection(job) {
   const T = S.final;
   const slider = compareSlider({
@@ -89,7 +65,7 @@ function compareSection(job) {
     label: T.compareLabel,
     say: T.compareValue,
   });
-  return section(T.compare, T.compareLead, slider.element);
+  return pictureCard(T.compare, T.compareLead, slider.element);
 }
 
 /** Only where something was done to the texture: two equal pictures would be a riddle. */
@@ -103,7 +79,7 @@ function textureSection(job) {
     label: T.textureLabel,
     say: T.textureValue,
   });
-  const made = section(T.texture, T.textureLead, slider.element);
+  const made = pictureCard(T.texture, T.textureLead, slider.element);
   made.classList.add("texture-section");
   return made;
 }
@@ -131,5 +107,5 @@ function stepsSection(whole) {
         )
       : null;
   });
-  return section(T.steps, T.stepsLead, h("ol", { class: "four-steps" }, figures));
+  return pictureCard(T.steps, T.stepsLead, h("ol", { class: "four-steps" }, figures));
 }

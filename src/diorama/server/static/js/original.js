@@ -8,6 +8,7 @@ import { jobHead } from "./head.js";
 import { watchModels } from "./models.js";
 import { settingsPanel } from "./settings.js";
 import { problemBox } from "./shell.js";
+import { mark, notice, noticeList, pictureCard, stepPanel } from "./step-panel.js";
 import { S } from "./strings.js";
 import { viewerPanel } from "./viewer/panel.js";
 import { wordBox } from "./word.js";
@@ -32,24 +33,18 @@ export function originalPanel(whole, actions) {
   });
   const settings = settingsPanel(job, actions);
   const word = wordBox(whole, "original", actions);
-  const notices = h("div", { class: "notices" });
-  const element = h(
-    "div",
-    { class: "original" },
-    jobHead(job, { title: T.title, onDelete: actions.remove }),
-    h(
-      "div",
-      { class: "original-grid" },
-      h("div", { class: "original-main" }, viewer.element, word.element, notices, compareSection(job), painting, facts(job)),
-      h("div", { class: "original-side" }, settings.element, downloads(job), exporting(job)),
-    ),
-    report(job),
-  );
+  const told = h("div", { class: "notices" });
+  const element = stepPanel("original", {
+    head: jobHead(job, { title: T.title, onDelete: actions.remove }),
+    main: [viewer.element, word.element, told, compareSection(job), painting, facts(job)],
+    side: [settings.element, downloads(job), exporting(job)],
+    report: report(job),
+  });
   const made = mark(job);
-  showNotices(notices, job, settings, null, actions);
+  showNotices(told, job, settings, null, actions);
   const stopAsking = watchModels((list) => {
     settings.setModels(list);
-    showNotices(notices, job, settings, betterModel(job, list.models), actions);
+    showNotices(told, job, settings, betterModel(job, list.models), actions);
   });
 
   return {
@@ -67,20 +62,15 @@ export function originalPanel(whole, actions) {
   };
 }
 
-/** What a panel shows of a job's result; it is built anew when this changes. */
-export const mark = (job) =>
-  JSON.stringify([job.settings, job.report, job.files.map((file) => [file.name, file.bytes])]);
-
 function compareSection(job) {
   const T = S.original;
   const photo = fileUrl(job, "photo.jpg");
   const depth = fileUrl(job, "depth.jpg");
   if (!photo || !depth) return null;
   const size = job.camera ?? { width: 4, height: 3 };
-  return h(
-    "section",
-    { class: "compare-section card" },
-    h("div", { class: "compare-head" }, h("h2", {}, T.compare), h("p", { class: "muted" }, T.compareLead)),
+  return pictureCard(
+    T.compare,
+    T.compareLead,
     compareSlider({
       left: { url: photo, name: T.photo },
       right: { url: depth, name: T.depth },
@@ -103,18 +93,11 @@ function showNotices(box, job, settings, better, actions) {
   const assumed = job.camera?.source === "assumed";
   const toFov = () =>
     h("button", { type: "button", class: "button small", onclick: () => settings.focusOn("fov") }, T.setFov);
-  const about = (text, ...rest) =>
-    h(
-      "li",
-      { class: "notice" },
-      icon("warning"),
-      h("div", { class: "notice-text" }, h("p", {}, text), rest.length ? h("div", { class: "row" }, rest) : null),
-    );
   const isFocal = (text) => /focal|field of view/i.test(text);
   const items = [...new Set(job.warnings)].map((text) =>
-    assumed && isFocal(text) ? about(text, toFov()) : about(text),
+    assumed && isFocal(text) ? notice(text, toFov()) : notice(text),
   );
-  if (assumed && !job.warnings.some(isFocal)) items.unshift(about(T.focal, toFov()));
+  if (assumed && !job.warnings.some(isFocal)) items.unshift(notice(T.focal, toFov()));
   if (better) {
     const again = h(
       "button",
@@ -146,7 +129,7 @@ function showNotices(box, job, settings, better, actions) {
       ),
     );
   }
-  box.replaceChildren(...(items.length ? [h("h2", { class: "visually-hidden" }, T.notices), h("ul", {}, items)] : []));
+  box.replaceChildren(...noticeList(items));
 }
 
 /** Weights that came after this scene was made with the bundled network, for lack of them. */
