@@ -24,6 +24,7 @@ FOUNDATION = [
     "atomic",
     "settings",
     "arrays",
+    "png",
     "measures",
     "camera",
     "segments",

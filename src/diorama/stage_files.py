@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from diorama import png
 from diorama.arrays import Bool
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -34,21 +35,10 @@ class DamagedError(ValueError):
 def encode(name: str, array: Array) -> bytes:
     """A file's bytes, by its ending."""
     if name.endswith(".png"):
-        return _png(array)
+        return png.encode(array)
     file = io.BytesIO()
     np.save(file, array.astype(array.dtype.newbyteorder("<"), copy=False), allow_pickle=False)
     return file.getvalue()
-
-
-def _png(picture: Array) -> bytes:
-    """(H, W) or (H, W, 3) uint8, compressed as fast as can be: run lengths of the differences to the row above."""
-    import cv2
-
-    pixels = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # from 4.12 on; without it a filter is chosen for each row, and takes longer
-        how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
-    return cv2.imencode(".png", pixels, how)[1].tobytes()
 
 
 class Pictures:
