@@ -43,6 +43,9 @@ COMPARED_MOVE = (0.6, -0.2)
 CROP_PIXELS = 384
 """Side of the square that shows what was done to the texture."""
 
+CROP_BLOCKS = 48
+"""Places along its side between which it is looked for."""
+
 BACKGROUND = (24, 25, 28)
 """Neutral and dark, sRGB: what isn't there is seen as such and doesn't glare."""
 
@@ -294,9 +297,15 @@ def texture_crops(
     before, after = before[top:bottom, left:right], after[top:bottom, left:right]
     height, width = after.shape[:2]
     side = min(CROP_PIXELS, height, width)
-    difference = np.abs(before.astype(np.int16) - after).mean(axis=2).astype(np.float32)
-    total = cv2.boxFilter(difference, -1, (side, side), normalize=False, anchor=(0, 0))
-    y, x = divmod(int(total[: height - side + 1, : width - side + 1].argmax()), width - side + 1)
+    # In blocks: the square is the same but for some texels, in a tenth of the time.
+    step = max(1, side // CROP_BLOCKS)
+    size = max(1, width // step), max(1, height // step)
+    blocks = cv2.resize(cv2.absdiff(before, after), size, interpolation=cv2.INTER_AREA).astype(np.float32).sum(axis=2)
+    wide = min(side // step, *size)
+    total = cv2.boxFilter(blocks, -1, (wide, wide), normalize=False, anchor=(0, 0))
+    places = total[: size[1] - wide + 1, : size[0] - wide + 1]
+    y, x = np.array(divmod(int(places.argmax()), places.shape[1])) * step
+    y, x = min(y, height - side), min(x, width - side)
     window = np.s_[y : y + side, x : x + side]
     return np.ascontiguousarray(before[window]), np.ascontiguousarray(after[window])
 
