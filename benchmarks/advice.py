@@ -8,15 +8,18 @@ A case is one photo, one distortion and one strength. It is right when the advic
 (at the first: from the photo as it is) by at least `LEAST`, the way it should, or is at the end of its range. Tone has
 a side (dark or bright) and white balance a hue: their amounts count with the sign of the side, so that a dark photo
 made brighter must ask for less. Rotated photos: the advised roll must change by the angle, to a quarter of it. Cropped:
-the advised field of view must shrink, and by what was cut away, to a third of it. Where straight edges say nothing
-about one of the two the advisor leaves it open; such cases are counted apart. Rooms, streets and house corners whose
-truth is known stand in for photos with enough of them. The last table says what is suggested for the photos as they
-are: it should be little.
+the advised field of view must shrink, and by what was cut away, to a third of it; a table says how many were answered,
+how many of these went the right way and how many in proportion. Where straight edges say nothing about one of the two
+the advisor leaves it open; such cases are counted apart. Rooms, streets and house corners whose truth is known stand in
+for photos with enough of them. Where the file itself tells how much was cut away, in EXIF data that still name the size
+as taken or in the crop that Lightroom notes, the photo's own field of view must follow. The last table says what is
+suggested for the photos as they are: it should be little.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import sys
 from collections.abc import Callable
@@ -26,6 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 import rooms
 from diorama import measures
@@ -97,6 +101,7 @@ class Case:
 
     text: str
     right: bool | None
+    narrower: bool | None = None  # of crops: whether the field of view shrank at all
 
 
 @dataclass(frozen=True)
@@ -178,15 +183,50 @@ def rolls(rgb: UInt8) -> list[Case]:
 def views(rgb: UInt8) -> list[Case]:
     """Photos cropped to `CROPS`."""
     before = said(rgb)[0]
+    return [shrunk(before, said(cropped(rgb, share))[0], share) for share in CROPS]
+
+
+def shrunk(before: float | None, after: float | None, share: float) -> Case:
+    """What a crop to this share of the width made of a field of view, in degrees."""
+    if before is None or after is None:
+        return Case("open", None)
+    moved = math.log(math.tan(math.radians(after) / 2) / math.tan(math.radians(before) / 2))
+    return Case(f"{after:.0f}°", moved < 0 and abs(moved / math.log(share) - 1) <= 1 / 3, moved < 0)
+
+
+def by_size(rgb: UInt8) -> list[Case]:
+    """The same of files whose EXIF data still name the focal length and the size as taken: of the width alone, to the
+    left."""
+    width = rgb.shape[1]
+    whole = in_file(rgb, rgb.shape)
+    parts = [rgb[:, : round(width * share)] for share in CROPS]
+    return [shrunk(whole, in_file(part, rgb.shape), part.shape[1] / width) for part in parts]
+
+
+def by_notes(rgb: UInt8) -> list[Case]:
+    """The same of files in which Lightroom notes the crop."""
+    height, width = rgb.shape[:2]
+    whole = in_file(rgb, rgb.shape)
     cases = []
     for share in CROPS:
-        after = said(cropped(rgb, share))[0]
-        if before is None or after is None:
-            cases.append(Case("open", None))
-            continue
-        moved = math.log(math.tan(math.radians(after) / 2) / math.tan(math.radians(before) / 2))
-        cases.append(Case(f"{after:.0f}°", moved < 0 and abs(moved / math.log(share) - 1) <= 1 / 3))
+        part = rgb[: round(height * share), : round(width * share)]
+        corners = f'crs:CropLeft="0" crs:CropTop="0" crs:CropRight="{share}" crs:CropBottom="{share}"'
+        noted = f'{corners} crs:HasCrop="True" crs:AlreadyApplied="True"'
+        cases.append(shrunk(whole, in_file(part, part.shape, noted), share))
     return cases
+
+
+def in_file(rgb: UInt8, taken: tuple[int, ...], developed: str = "") -> float:
+    """The field of view in degrees that a JPEG of these pixels is given, whose EXIF data name a lens of 28 mm (of 35 mm
+    film) and the size `taken`, and whose XMP data how it was developed."""
+    exif = Image.Exif()
+    exif[0x8769] = {0xA405: 28, 0xA002: taken[1], 0xA003: taken[0]}
+    head = f'<rdf:Description rdf:about="" xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" {developed}/>'
+    rdf = f'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">{head}</rdf:RDF>'
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{rdf}</x:xmpmeta>'.encode()
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", exif=exif, xmp=packet)
+    return read(file.getvalue(), Settings()).camera.fov_x
 
 
 def said(rgb: UInt8) -> tuple[float | None, float | None]:
@@ -195,6 +235,16 @@ def said(rgb: UInt8) -> tuple[float | None, float | None]:
     fov, roll = local.from_edges(photo)
     level = None if roll is None and not local.is_level(photo) else 0.0
     return None if fov is None else fov.value, level if roll is None else roll.value
+
+
+def crops(rows: dict[str, list[list[Case]]]) -> None:
+    """Print how crops were answered, of every sort."""
+    print("\n| crop | cases | left open | answered | right way | in proportion |\n|---|---|---|---|---|---|")
+    for name, found in rows.items():
+        every = [case for row in found for case in row]
+        told = [case for case in every if case.right is not None]
+        narrower, right = sum(case.narrower is True for case in told), sum(case.right is True for case in told)
+        print(f"| {name} | {len(every)} | {len(every) - len(told)} | {len(told)} | {narrower} | {right} |")
 
 
 def table(title: str, rows: dict[str, list[Case]], shown: bool) -> tuple[int, int]:
@@ -222,9 +272,12 @@ def main() -> None:
     found = photos(given.folder, given.every)
     print(f"{len(found)} photos of at most {LONG_SIDE} px\n\n| distortion | right | | left open |\n|---|---|---|---|")
     total = [0, 0]
-    names = [d.name for d in DISTORTIONS] + ["turn", "crop", "turn, drawn", "crop, drawn"]
+    asked = {"turn": rolls, "crop": views, "turn, drawn": rolls, "crop, drawn": views}
+    asked |= {"crop, size in EXIF": by_size, "crop, noted in XMP": by_notes}
+    cut: dict[str, list[list[Case]]] = {}
+    names = [d.name for d in DISTORTIONS] + list(asked)
     for name in names:
-        if chosen and name not in chosen:
+        if chosen and name.split(",")[0] not in chosen:
             continue
         if name.endswith("drawn"):
             kinds = ("room", "street", "corner")
@@ -233,14 +286,17 @@ def main() -> None:
         else:
             sources = {photo.name: photo.rgb for photo in found}
         distortion = next((d for d in DISTORTIONS if d.name == name), None)
-        ask = rolls if name.startswith("turn") else views
         rows = {
-            source: follows(rgb, distortion) if distortion else ask(np.asarray(rgb, np.uint8))
+            source: follows(rgb, distortion) if distortion else asked[name](np.asarray(rgb, np.uint8))
             for source, rgb in sources.items()
         }
+        if name.startswith("crop"):
+            cut[name] = list(rows.values())
         right, count = table(name, rows, given.cases)
         total = [total[0] + right, total[1] + count]
     print(f"| all | {total[0]} of {total[1]} | {total[0] / max(1, total[1]):.0%} | |")
+    if cut:
+        crops(cut)
     if not chosen:
         print("\n| photo as it is | suggested for its texture |\n|---|---|")
         for photo in found:

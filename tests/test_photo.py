@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 import bad_inputs
+import phone_files
 from bad_inputs import BadInput, encoded, picture
 from diorama import colour, decoding, photo
 from diorama.errors import PhotoError, PhotoFormatError, PhotoTooLargeError
@@ -575,6 +576,43 @@ def test_cropped_photo() -> None:
     assert turned.camera.source == "exif"
     locked = photo.read(with_exif(96, 64, film=28, width=640, height=640), Settings(fov=60))
     assert locked.warnings == ()
+
+
+def developed(width: int, height: int, corners: tuple[float, ...], applied: str = "True") -> bytes:
+    """A JPEG as Lightroom exports it, 28 mm, cropped to `corners`: left, top, right and bottom as shares."""
+    said = " ".join(
+        f'crs:Crop{side}="{at}"' for side, at in zip(("Left", "Top", "Right", "Bottom"), corners, strict=True)
+    )
+    said += f' crs:HasCrop="True" crs:AlreadyApplied="{applied}"'
+    packet = f'<rdf:Description rdf:about="" xmlns:crs="http://ns.adobe.com/camera-raw-settings/1.0/" {said}/>'
+    plain = with_exif(width, height, film=28, width=width, height=height)
+    return phone_files.with_segments(plain, phone_files.XMP_HEAD + phone_files.packet(packet))
+
+
+@pytest.mark.parametrize(
+    ("size", "corners", "share"),
+    [
+        ((96, 64), (0.25, 0.25, 0.75, 0.75), 0.5),
+        ((64, 96), (0.2, 0.1, 0.8, 0.7), 0.6),  # upright: corners are as the sensor lay
+        ((72, 96), (0.0, 0.0, 0.7, 0.7), 0.7),  # 4:3
+        ((96, 32), (0.0, 0.25, 1.0, 0.75), math.hypot(96, 32) / math.hypot(96, 64)),
+    ],
+)
+def test_cropped_when_it_was_developed(size: tuple[int, int], corners: tuple[float, ...], share: float) -> None:
+    whole = math.hypot(*size) / share * 28 / math.hypot(36, 24)
+    result = photo.read(developed(*size, corners))
+    assert result.camera.source == "exif"
+    assert result.camera.fx == pytest.approx(whole, rel=1e-3)
+    assert "cropped" in result.warnings[0]
+    later = photo.read(developed(*size, corners, applied="False"))
+    assert later.camera.fx == pytest.approx(whole * share, rel=1e-3), "the pixels are all there still"
+    assert later.warnings == ()
+
+
+@pytest.mark.parametrize("corners", [(0.8, 0.2, 0.1, 0.9), (0, 0, "x", 1), ("nan", 0, 1, 1), (-1, 0, 1, 2)])
+def test_a_crop_that_cannot_be_is_ignored(corners: tuple[Any, ...]) -> None:
+    result = photo.read(developed(96, 64, corners))
+    assert (result.camera.fx, result.warnings) == (photo.read(with_exif(96, 64, film=28)).camera.fx, ())
 
 
 def test_the_users_camera_wins() -> None:

@@ -145,7 +145,7 @@ def _camera(decoded: Decoded, settings: Settings, width: int, height: int, warni
         if focal is not None:
             return Camera.from_focal(focal, width, height, "calibration")
         warnings.append(warning)
-    focal, warning = focal_from_exif(decoded.exif, width, height)
+    focal, warning = focal_from_exif(decoded.exif, width, height, decoded.notes)
     if warning:
         warnings.append(warning)
     if focal is not None:
