@@ -38,6 +38,7 @@ FOUNDATION = [
     "memory",
     "networks",
     "smoothing",
+    "collapse",
     "cuts",
 ]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
@@ -80,7 +81,7 @@ FRONT_DOOR = {("types", "export"), ("types", "bundle")}
 """`Scene.save` and `Scene.load`, which import inside the method: a scene that can't be saved is no use."""
 
 HEAVY = {
-    *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile", "fast_simplification"),
+    *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile"),
     *("fastapi", "uvicorn", "sqlalchemy", "httpx", "openai", "typer", "rich"),
 }
 
