@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diorama.cuts import MIN_LENGTH, clean, find_cuts, label_surfaces
+from diorama.cuts import MIN_LENGTH, _long_enough, clean, find_cuts, label_surfaces
 from diorama.settings import Settings
 from grids import cloud, plane, seeds, sizes, steps
 
@@ -103,3 +104,19 @@ def test_cleaning_stays_within_the_range_and_ends(height: int, width: int, seed:
     assert np.isfinite(cleaned.z).all()
     assert cleaned.z.max() <= points.z.max() * 1.0001
     assert np.array_equal(cleaned.mask, points.mask)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0, 0.3), st.integers(1, 12), seeds)
+@settings(deadline=None)
+def test_chains_are_links_whose_ends_touch(height: int, width: int, share: float, length: int, seed: int) -> None:
+    """On a grid of half pixels: what is joined when every link's middle is widened to 3 x 3."""
+    rng = np.random.default_rng(seed)
+    right, down = rng.random((height, width - 1)) < share, rng.random((height - 1, width)) < share
+    grid = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
+    grid[1::2, 2:-1:2], grid[2:-1:2, 1::2] = right, down
+    _, labels = cv2.connectedComponents(cv2.dilate(grid, np.ones((3, 3), np.uint8)), connectivity=8)
+    sizes_of = np.bincount(labels[grid > 0], minlength=labels.max() + 1)
+    long = (sizes_of >= length)[labels] & (grid > 0)
+    kept_right, kept_down = _long_enough(right, down, length)
+    assert np.array_equal(kept_right, long[1::2, 2:-1:2])
+    assert np.array_equal(kept_down, long[2:-1:2, 1::2])

@@ -55,21 +55,63 @@ def by_hand(cuts: Cuts, depth: DepthMap) -> Cuts:
 
 def _long_enough(right: Bool, down: Bool, length: int) -> tuple[Bool, Bool]:
     """Drop chains of fewer cut links: a silhouette is long, noise on a slanted surface makes short tears."""
-    import cv2
-
-    height, width = right.shape[0], down.shape[1]
-    # Links stand between pixels: on a grid of half pixels the ends of those that touch are at most 2 apart.
-    grid = np.zeros((2 * height + 1, 2 * width + 1), np.uint8)
-    grid[1::2, 2:-1:2] = right
-    grid[2:-1:2, 1::2] = down
-    chains = cv2.dilate(grid, np.ones((3, 3), np.uint8))
-    _, labels = cv2.connectedComponents(chains, connectivity=8, ltype=cv2.CV_32S)
-    (y, x), (v, u) = np.nonzero(right), np.nonzero(down)
-    chain_right, chain_down = labels[2 * y + 1, 2 * x + 2], labels[2 * v + 2, 2 * u + 1]
-    long = np.bincount(np.concatenate([chain_right, chain_down]), minlength=1) >= length
-    kept_right, kept_down = np.zeros(right.shape, bool), np.zeros(down.shape, bool)
-    kept_right[y, x], kept_down[v, u] = long[chain_right], long[chain_down]
+    right, down = np.ascontiguousarray(right), np.ascontiguousarray(down)
+    kept_right, kept_down = np.zeros_like(right), np.zeros_like(down)
+    _keep_long(right, down, length, kept_right, kept_down)
     return kept_right, kept_down
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep_long(right, down, length, kept_right, kept_down):  # type: ignore[no-untyped-def]
+    """Mark the links of chains of at least `length`. Links stand between pixels: on a grid of half pixels the ends of
+    those that touch are at most 2 apart, so their middles are at most 3 apart along both axes."""
+    across, along = np.zeros(right.shape, np.int32), np.zeros(down.shape, np.int32)  # numbers of links, from 1
+    parents = np.arange(right.sum() + down.sum() + 1).astype(np.int32)
+    count = 0
+    for y in range(right.shape[0]):
+        for x in range(right.shape[1]):
+            if right[y, x]:
+                count += 1
+                across[y, x] = count
+                _join_near(parents, count, across, y - 1, y, x - 1, x + 1)
+    for y in range(down.shape[0]):
+        for x in range(down.shape[1]):
+            if down[y, x]:
+                count += 1
+                along[y, x] = count
+                _join_near(parents, count, along, y - 1, y, x - 1, x + 1)
+                _join_near(parents, count, across, y - 1, y + 2, x - 2, x + 1)
+    sizes = np.zeros(len(parents), np.int32)
+    for i in range(1, len(parents)):
+        sizes[_root(parents, i)] += 1
+    _mark_long(parents, sizes, length, across, kept_right)
+    _mark_long(parents, sizes, length, along, kept_down)
+
+
+@numba.njit(cache=True, nogil=True)
+def _mark_long(parents, sizes, length, numbers, kept):  # type: ignore[no-untyped-def]
+    for y in range(kept.shape[0]):
+        for x in range(kept.shape[1]):
+            if numbers[y, x]:
+                kept[y, x] = sizes[_root(parents, numbers[y, x])] >= length
+
+
+@numba.njit(cache=True, nogil=True)
+def _join_near(parents, mine, numbers, top, bottom, left, last):  # type: ignore[no-untyped-def]
+    """Put a link into the chain of all that have a number in this window."""
+    for y in range(max(0, top), min(numbers.shape[0], bottom + 1)):
+        for x in range(max(0, left), min(numbers.shape[1], last + 1)):
+            if numbers[y, x]:
+                one, other = _root(parents, numbers[y, x]), _root(parents, mine)
+                parents[max(one, other)] = min(one, other)
+
+
+@numba.njit(cache=True, nogil=True)
+def _root(parents, number):  # type: ignore[no-untyped-def]
+    while parents[number] != number:
+        parents[number] = parents[parents[number]]
+        number = parents[number]
+    return number
 
 
 def _abrupt(inverse: Float32, threshold: np.float32) -> Bool:

@@ -184,8 +184,9 @@ def _low(scene: Scene, path: Path) -> None:
     """What the page shows while the whole scene comes: a tenth of its bytes."""
     from diorama.export import glb, slim
 
+    plain = glb.encode(scene, glb.Layout(texture=b"-"))  # the small file gets a texture of its own
     with atomic.writing(path) as file:
-        file.write(slim.low(glb.encode(scene), scene.texture))
+        file.write(slim.low(plain, scene.texture))
 
 
 def _points_preview(scene: Scene, path: Path) -> None:
