@@ -14,10 +14,11 @@ from diorama import optimize
 from diorama.advice import Advised, ReconstructionAdvice, SceneAdvice, Tuning, suggestions
 from diorama.cuts import clean, find_cuts
 from diorama.final import rebuild
+from diorama.optimize.moving import FARTHEST, moved_inverse
 from diorama.optimize.outcomes import reaches
 from diorama.points import unproject
 from diorama.settings import Settings
-from diorama.types import Camera, DepthMap, FocalSource, Mesh, Photo, Rebuilt, Scene
+from diorama.types import Camera, DepthMap, FocalSource, Layered, Mesh, Photo, PointCloud, Rebuilt, Scene
 from rooms import View, degraded, view
 from scenes import layered_scene, tiny_scene
 
@@ -61,6 +62,31 @@ def test_measured_depth_is_cut_where_it_jumps_as_even_as_it_is_and_a_shorter_way
     assert made.layered.meshes == scene.meshes
     with pytest.raises(AssertionError):
         rebuild(scene, own.model_copy(update={"camera_travel": own.camera_travel * 2}), layers)
+
+
+def test_a_much_stronger_depth_is_cut_anew() -> None:
+    """What bridged jumps too small for a cut would be stretched across jumps that are none too small any more."""
+    scene = layered_scene()
+    asked: list[tuple[float, float]] = []
+
+    def layers(points: PointCloud, settings: Settings) -> Rebuilt:
+        asked.append((float(np.ptp(points.inverse_depth)), settings.cut_threshold))
+        return Rebuilt(points, scene.cuts, Layered(scene.atlas, scene.meshes, scene.imagined))
+
+    own = optimize.unchanged(scene)
+    for gain in (0.7, 1.1):
+        rebuild(scene, own.model_copy(update={"gain": gain}), layers)
+    assert not asked
+    reason = rebuild(scene, own.model_copy(update={"gain": 1.5}), layers)[2]
+    assert asked == [(pytest.approx(1.5 * np.ptp(scene.points.inverse_depth)), scene.settings.cut_threshold)]
+    assert "depth strength" in reason
+
+
+@given(st.floats(1.01, 3), st.floats(0.001, 1))
+def test_nothing_is_moved_farther_than_twice_the_farthest(gain: float, inverse: float) -> None:
+    tuning = optimize.unchanged(tiny_scene(4, 4)).model_copy(update={"gain": gain, "offset": 1 - gain})  # near is 1
+    one, other = moved_inverse(np.array([inverse, inverse * 1.001]), tuning)
+    assert 0.5 / FARTHEST < one < other
 
 
 def test_a_rooms_field_of_view_and_depth_are_found(room: View) -> None:

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 Layers = Callable[[PointCloud, Settings], Rebuilt]
 """Makes cuts and layers anew."""
 
+STRONGER = 1.2
+"""Factor on differences of inverse depth from which surfaces are cut anew: jumps too small for a cut become as much
+larger, and what bridged them is stretched."""
+
+_NAMES = {
+    "cut_threshold": "cut threshold",
+    "smoothing": "smoothing",
+    "depth_range": "depth strength",
+    "camera_travel": "camera travel",
+}
+
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
     """Ask the advisor the second question."""
@@ -55,16 +66,19 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
 
     answer, said = _second_look(scene, tuning)
     again = [name for name in ("cut_threshold", "smoothing") if getattr(tuning, name) != getattr(scene.settings, name)]
+    if tuning.gain > STRONGER:
+        again.append("depth_range")
     if tuning.camera_travel > scene.settings.camera_travel:  # for a shorter way there is enough imagined already
         again.append("camera_travel")
     if again and again != ["smoothing"]:
-        changes = {name: getattr(tuning, name) for name in again}
+        changes = {name: getattr(tuning, name) for name in again if name != "depth_range"}
         # The points are smooth already, as far as the user set it: not twice.
         settings = scene.settings.changed(**{"smoothing": 0.0, **changes})
         points = optimize.moved_points(scene.points, tuning)
         if answer is not None:
             points = follow.followed_points(points, scene.cuts, answer, tuning.second_look, scene.depth.sky)
-        return layers(points, settings), "layers", f"cut and layered anew for another {', '.join(again)}", said
+        names = ", ".join(_NAMES[name] for name in again)
+        return layers(points, settings), "layers", f"cut and layered anew for another {names}", said
     assert scene.atlas is not None
     points = optimize.moved_points(scene.points, tuning)
     meshes = tuple(optimize.moved_mesh(mesh, scene.points.camera, tuning) for mesh in scene.meshes)

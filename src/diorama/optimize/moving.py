@@ -16,7 +16,7 @@ from diorama.types import Camera, Float32, Mesh, PointCloud
 Float64 = npt.NDArray[np.float64]
 
 FARTHEST = 150.0
-"""Times the distance of what is near: beyond it the map bends, so that nothing passes infinity. What is seen is kept
+"""Times the distance of what is near: beyond it the map bends, so that nothing is twice as far. What is seen is kept
 within `geometry.RANGES` of the near; only the sky, the backdrop and what is imagined of them can be farther."""
 
 
@@ -48,14 +48,16 @@ def moved_mesh(mesh: Mesh, camera: Camera, tuning: Tuning) -> Mesh:
 
 
 def moved_inverse(inverse: Float64, tuning: Tuning) -> Float64:
-    """``gain d + offset``; below the least there may be, a hyperbola with the same slope that stays positive."""
+    """``gain d + offset``; below the least there may be, a hyperbola with the same slope that falls by half of it."""
     moved = tuning.gain * inverse + tuning.offset
     if tuning.offset >= 0:
         return moved
     # `optimize` keeps what is near where it is: the map's fixed point. Of other maps a near of 1 is supposed.
     near = tuning.offset / (1 - tuning.gain) if tuning.gain > 1 else tuning.gain
     least = near / FARTHEST
-    return np.asarray(np.where(moved >= least, moved, least**2 / np.maximum(2 * least - moved, least)), np.float64)
+    floor = least / 2
+    bent = floor + floor**2 / np.maximum(floor + least - moved, floor)
+    return np.asarray(np.where(moved >= least, moved, bent), np.float64)
 
 
 def is_identity(camera: Camera, tuning: Tuning) -> bool:
