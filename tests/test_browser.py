@@ -594,6 +594,31 @@ def test_no_view_scrolls_sideways(address: str, browser: Browser, scene: str, wi
             assert not scrolls_sideways(page)
 
 
+def test_a_tab_follows_what_another_one_did(address: str, browser: Browser, coffee: Path) -> None:
+    further = re.compile("Imagining what the photo hides|AI-enhanced 3D")
+    with watched(browser, address) as (page, watch):
+        watch.allowed = ["409", "404"]
+        upload(page, coffee)
+        wait_for_scene(page)
+        button = page.get_by_role("button", name="Validate and Proceed")
+        for back_in_the_tab in (True, False):
+            job = job_of(page)["id"]
+            page.request.post(f"/api/v1/jobs/{job}/validate", data={"step": "original"})
+            assert button.is_visible()
+            if back_in_the_tab:
+                page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            else:
+                button.click()
+            page.get_by_role("heading", level=1, name=further).wait_for()
+            if back_in_the_tab:
+                upload(page, coffee)
+                wait_for_scene(page)
+        page.locator('[data-panel="enhanced"]').wait_for(timeout=READY_MS)
+        page.request.delete(f"/api/v1/jobs/{job}")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.get_by_role("heading", level=1, name="Nothing here").wait_for()
+
+
 def test_a_panorama_stays_in_its_column(address: str, browser: Browser, photo_path: PhotoPath, tmp_path: Path) -> None:
     wide = tmp_path / "panorama.jpg"
     with Image.open(photo_path("coffee")) as image:

@@ -32,7 +32,10 @@ export function jobView(id, wantedStep) {
 
   const actions = {
     validate: async (made) => {
-      const next = await api.validate(id, made);
+      const next = await api.validate(id, made).catch((problem) => {
+        if (problem.status === 409) void lookAgain();
+        throw problem;
+      });
       if (step === null) go(jobUrl(id, made), { replace: true }); // "back" leads to what was validated
       accept(next);
       go(jobUrl(id, AFTER[made]));
@@ -128,6 +131,17 @@ export function jobView(id, wantedStep) {
     stopFollowing = null;
   }
 
+  /** Whoever comes back to this tab, or is told that it can't be: another tab may have gone on with the job. */
+  async function lookAgain() {
+    if (gone || document.hidden || !job || !isFinal(job)) return;
+    try {
+      const now = await api.job(id);
+      if (now.updated !== job.updated) accept(now);
+    } catch (problem) {
+      if (problem.status === 404 && !gone) notFound(problem);
+    }
+  }
+
   function remove() {
     stop();
     removeLater(job, { onUndo: () => go(jobUrl(id)) });
@@ -135,6 +149,7 @@ export function jobView(id, wantedStep) {
   }
 
   function notFound(problem) {
+    stop();
     element.dataset.panel = "missing";
     element.replaceChildren(missingPanel(problem));
   }
@@ -158,6 +173,7 @@ export function jobView(id, wantedStep) {
 
   showSteps(null, "original");
   setTitle(S.product);
+  document.addEventListener("visibilitychange", lookAgain);
   void load();
   return {
     jobId: id,
