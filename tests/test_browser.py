@@ -594,6 +594,19 @@ def test_no_view_scrolls_sideways(address: str, browser: Browser, scene: str, wi
             assert not scrolls_sideways(page)
 
 
+def test_text_may_be_twice_as_large(address: str, browser: Browser, scene: str) -> None:
+    with watched(browser, address, viewport={"width": 1280, "height": 800}) as (page, _):
+        page.goto(scene)
+        wait_for_scene(page)
+        places = (".job-name", ".settings label", ".button", ".mode", ".downloads a", ".step-label")
+        size = "element => parseFloat(getComputedStyle(element).fontSize)"
+        before = [page.locator(place).first.evaluate(size) for place in places]
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        after = [page.locator(place).first.evaluate(size) for place in places]
+        assert after == pytest.approx([2 * one for one in before])
+        assert not scrolls_sideways(page)
+
+
 def test_a_tab_follows_what_another_one_did(address: str, browser: Browser, coffee: Path) -> None:
     further = re.compile("Imagining what the photo hides|AI-enhanced 3D")
     with watched(browser, address) as (page, watch):

@@ -125,6 +125,14 @@ def test_three_needs_no_import_map(path: Path) -> None:
         assert (path.parent / wanted).resolve().is_file(), wanted
 
 
+@pytest.mark.parametrize("path", sorted((pages.STATIC / "css").glob("*.css")), ids=lambda path: path.name)
+def test_text_grows_with_the_size_that_a_person_has_set(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if path.name != "element.css":  # which stands in other sites' pages
+        assert not re.findall(r"^\s*font(?:-size)?:\s[^;]*\dpx", text, re.MULTILINE)
+    assert not re.findall(r"@media[^{]*width: [\d.]+px", text), "in em, columns give way to larger text"
+
+
 def test_the_first_page_is_small() -> None:
     """three.js is only asked for where they are used."""
     first = pages.STATIC / "index.html"
