@@ -13,7 +13,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from diorama.arrays import Bool, Float32, UInt8
+from diorama.arrays import Bool, Float32, UInt8, largest
 
 Float64 = npt.NDArray[np.float64]
 
@@ -43,8 +43,8 @@ def smooth(inverse: Float32, rgb: UInt8, right: Bool, down: Bool, amount: float)
     length = max(3.0, amount * REACH * max(inverse.shape))
     strength = (length / (2 * math.pi)) ** 4
     colour = rgb.astype(np.float64)
-    along_x = strength * _weights(np.abs(np.diff(colour, axis=1)).max(axis=2), right)
-    along_y = strength * _weights(np.abs(np.diff(colour, axis=0)).max(axis=2).T, down.T)
+    along_x = strength * _weights(largest(np.abs(np.diff(colour, axis=1))), right)
+    along_y = strength * _weights(largest(np.abs(np.diff(colour, axis=0))).T, down.T)
     result = inverse.astype(np.float64)
     for _ in range(ROUNDS):
         # Each direction takes its share, so that all rounds together come to the strength.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from diorama.advice import Advised
 from diorama.advisor.surfaces import Surfaces
+from diorama.arrays import largest, smallest
 from diorama.cuts import near_inverse_depth
 from diorama.settings import Settings
 from diorama.types import Scene
@@ -132,7 +133,7 @@ def camera_travel(scene: Scene) -> Advised[float] | None:
 
 def second_look(scene: Scene) -> Advised[float] | None:
     """So far as it helps, where the bundled network made the depth and nobody has corrected it, of photos in colour."""
-    colour = scene.points.rgb.max(axis=2) - scene.points.rgb.min(axis=2)
+    colour = largest(scene.points.rgb) - smallest(scene.points.rgb)
     if scene.depth.model != "bundled" or scene.corrections or np.percentile(colour, 90) < COLOURED:
         return None
     return _advised(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from diorama.arrays import largest, smallest
 from diorama.types import Bool, Float32, UInt8
 
 SEARCH_SIZE = 384
@@ -79,11 +80,11 @@ def find(rgb: UInt8, depth: Float32, reach: float = 1.0) -> Bool | None:
 def _look(rgb: Float32, depth: Float32) -> _Picture:
     red, green, blue = (rgb[..., channel] for channel in range(3))
     light = np.float32(0.3) * red + np.float32(0.59) * green + np.float32(0.11) * blue
-    most, least = rgb.max(axis=2), rgb.min(axis=2)
+    most, least = largest(rgb), smallest(rgb)
     saturation = (most - least) / np.maximum(most, np.float32(0.02))
     soft = cv2.GaussianBlur(rgb, (0, 0), 0.8)
-    across = np.abs(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)).max(axis=2)
-    down = np.abs(cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)).max(axis=2)
+    across = largest(np.abs(cv2.Sobel(soft, cv2.CV_32F, 1, 0, scale=0.125)))
+    down = largest(np.abs(cv2.Sobel(soft, cv2.CV_32F, 0, 1, scale=0.125)))
     texture = cv2.blur(np.hypot(across, down), (5, 5))
     is_blue = (blue >= green - 0.01) & (green >= red - 0.06) & (blue - red > 0.03)
     is_white = (saturation < 0.22) & (light > 0.45) & (blue >= red - 0.04)
@@ -165,7 +166,7 @@ def _row_difference(rgb: Float32, region: Bool) -> Float32:
     """(h, w): how far a pixel's colour is from the region's on its row, which is what a clear sky's depends on."""
     count = region.sum(axis=1)[:, None]
     mean = np.where(region[..., None], rgb, np.float32(0)).sum(axis=1) / np.maximum(count, 1)
-    difference = np.abs(rgb - mean[:, None]).max(axis=2)
+    difference = largest(np.abs(rgb - mean[:, None]))
     return np.where(count > 0.05 * region.shape[1], difference, np.float32(1)).astype(np.float32)
 
 
