@@ -344,19 +344,21 @@ def test_every_play_ends_in_a_scene(
     server.play = play
     if play in ("hang", "drip"):
         monkeypatch.setenv("DIORAMA_ADVISOR_SECONDS", "1.5")
+    small = Settings(advisor="openai", processing_size=96, texture_size=96, triangles=1000, flip_average=False)
     scene = make(
         np.ascontiguousarray(SCENE.photo.rgb),
-        Settings(advisor="openai", processing_size=96, texture_size=96, triangles=1000, flip_average=False),
-        until="enhanced",
+        small.changed(optimize="off", texture="off") if play in FAILURES else small,
+        until="final",
         fetch=False,
     )
     assert scene.advice is not None
-    stage = next(item for item in scene.report if item.stage == "advice")
+    assert scene.plan is not None
+    asked = {item.stage: item.backend for item in scene.report if item.stage in ("advice", "plan")}
     if play in FAILURES:
-        assert (stage.backend, scene.advice.adviser) == ("local", "local")
+        assert set(asked.values()) == {scene.advice.adviser} == {scene.plan.adviser} == {"local"}
         assert any(FAILURES[play] in warning and warning.endswith(ALONE) for warning in scene.warnings)
     else:
-        assert stage.backend == "openai"
+        assert asked == {"advice": "openai", "plan": "openai"}
     if play == "injection":
         assert scene.segments is not None
         assert {item.name for item in scene.segments.items} == {INJECTED[: reading.SHORT].strip()}

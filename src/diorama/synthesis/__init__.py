@@ -38,6 +38,9 @@ FLAT_KINDS = ("ground", "wall")
 shows, the user's file or the phone's, is as flat as it was measured: of it only ground that is hidden is flattened,
 which goes on under what stands on it."""
 
+LEAST_MOVE = 0.005
+"""Pixels of parallax by which a plane must bring surfaces nearer to itself to be worth a word."""
+
 
 def fuse(
     rebuilt: Rebuilt,
@@ -104,6 +107,8 @@ def _plane(item: FusionAdvice, pieces: Pieces, points: PointCloud, segments: Seg
     best = max(results, key=lambda result: result.share)
     if not any(result.flattened for result in results):
         return _not(item, f"It is not flat: {best.share:.0%} of it lies on a plane.")
+    if not seen and best.before - best.after < LEAST_MOVE:
+        return _not(item, "Its depth was measured in metres, and what is hidden of it lies on its plane already.")
     moved = "moved onto a plane where it nearly was one" if seen else "where it is hidden it goes on as a plane"
     stays = "" if seen else "; what is seen stays as it was measured"
     return Outcome(

@@ -75,7 +75,9 @@ def flatten(
     fine = new > 0.05 * old  # a plane may run to infinity within the picture
     pieces.move(chosen[fine], new[fine])
     if not seen:
-        before, after = (float(np.sqrt(np.mean((d - target) ** 2))) if len(d) else 0.0 for d in (old, new))
+        reached = (np.abs(old - target) < 2 * tolerance) & fine
+        misses = (np.abs(depth - target)[reached] for depth in (old, new))
+        before, after = (float(np.sqrt(np.mean(miss**2))) if len(miss) else 0.0 for miss in misses)
         return Flattened(True, share, before, after)
     left = near * (1 - amount * _pull(near / tolerance))
     return Flattened(True, share, before, float(np.sqrt(np.mean(left**2))) if len(left) else 0.0)
