@@ -5,8 +5,8 @@
 
 A server is started as `python main.py` starts it; a first, small photo goes through all steps, so that
 the server is warm. Then each photo is uploaded and each step validated as soon as it is there; seconds from the upload,
-or the validation, until the step with all its files is there. Memory: the highest of the worker process, a fresh server
-for each size.
+or the validation, until the job's events, to which the page listens as well, say that the step with all its files is
+there. Memory: the highest of the worker process, a fresh server for each size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from stages import coffee, resampled
 
 ROOT = Path(__file__).parents[1]
 STEPS = ("original", "enhanced", "final")
-POLL_SECONDS = 0.02
 
 
 class Server:
@@ -64,13 +63,14 @@ class Server:
         return took
 
     def _until_made(self, job: str, step: str) -> None:
-        while True:
-            found = self.ask(f"/api/v1/jobs/{job}")
-            if found["error"]:
-                sys.exit(f"{step} failed: {found['error']}")
-            if next(one["state"] for one in found["steps"] if one["name"] == step) in ("waiting", "done"):
-                return
-            time.sleep(POLL_SECONDS)
+        with urllib.request.urlopen(f"{self._address}/api/v1/jobs/{job}/events", timeout=600) as events:
+            for line in events:
+                found = json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: ") else {}
+                if found.get("error"):
+                    sys.exit(f"{step} failed: {found['error']}")
+                if any(one["name"] == step and one["state"] in ("waiting", "done") for one in found.get("steps", ())):
+                    return
+        sys.exit(f"{step}: the events have ended before it was there.")
 
     def worker_mib(self) -> float:
         """The highest memory of the worker; nan where the system doesn't tell."""
