@@ -80,6 +80,14 @@ def need() -> Callable[[str], Path]:
     return tools.need
 
 
+@pytest.fixture
+def short_films(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films of half a second, for tests that write every format; `test_film.py` looks at how long films are."""
+    from diorama.film.record import Film
+
+    monkeypatch.setattr(Film, "duration", property(lambda film: min(film.seconds, 0.5)))
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[postgres.Postgres]:
     """A PostgreSQL server for the whole session."""
@@ -125,7 +133,17 @@ HOUSE_RULES = ["layers", "ci", "measuring"]
 
 LONG = [
     *("docs", "cli", "server_process", "jobs_machines", "jobs_runner", "kills", "export", "jobs_keeping", "pipeline"),
-    *("advisor_openai", "batch", "depth", "depth_bundled", "depth_hub", "jobs_cluster", "compiling", "server"),
+    *(
+        "training",
+        "advisor_openai",
+        "batch",
+        "depth",
+        "depth_bundled",
+        "depth_hub",
+        "jobs_cluster",
+        "compiling",
+        "server",
+    ),
     *("server_corrections", "depth_models", "segment", "embedded", "decoder", "server_load", "server_schema"),
 ]
 """Files that take the longest, longest first: whoever begins one last is waited for. `--durations=0` tells."""

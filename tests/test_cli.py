@@ -81,6 +81,7 @@ def enhanced(coffee: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---- make ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("short_films")
 def test_make_writes_every_format(coffee: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / f"cup{ending}" for ending in export.FORMATS]
     result = diorama("make", coffee, *SMALL, *(word for path in outputs for word in ("-o", path)))

@@ -29,6 +29,7 @@ FLIP = np.float32([1, -1, -1])
 # ---- the table -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("short_films")
 @pytest.mark.parametrize("ending", export.FORMATS)
 def test_every_format_is_written(ending: str, tmp_path: Path) -> None:
     for name in (f"photo of a cat{ending}", f"X{ending.upper()}"):
@@ -66,6 +67,7 @@ def test_an_unknown_ending_lists_the_known_ones(name: str, tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("short_films")
 @pytest.mark.parametrize("ending", export.FORMATS)
 def test_a_photo_s_private_data_go_no_further(ending: str, tmp_path: Path) -> None:
     exif = Image.Exif()
