@@ -244,14 +244,15 @@ def test_a_backdrop_is_even_and_behind_everything(scene: Scene) -> None:
     assert sky[:, 2].min() > rest[:, 2].max()
 
 
-def test_what_stands_in_front_of_a_backdrop_is_not_torn_back_to_it() -> None:
-    """A mast's bars in the colour of the sky, that hang on the mast."""
+@pytest.mark.parametrize("often", [1, 6], ids=["a mast", "a tree"])
+def test_what_stands_in_front_of_a_backdrop_is_not_torn_back_to_it(often: int) -> None:
+    """A mast's bars in the colour of the sky, that hang on the mast; gaps between leaves, a third of the sky's area."""
     scene = _free_box()
     bars = scene.segments.labels == 2
     bars &= np.arange(bars.shape[0])[:, None] % 4 == 0
     bars |= np.roll(bars, 1, axis=0)
     front = _grid_mesh(scene.points, bars, "Bars", 1)
-    final = _fused(replace(scene, meshes=(*scene.meshes, front)), _advice("backdrop", 1))
+    final = _fused(replace(scene, meshes=(*scene.meshes, *[front] * often)), _advice("backdrop", 1))
     found = {mesh.name: mesh.vertices for mesh in final.layered.meshes}
     np.testing.assert_array_equal(found["Bars"], front.vertices)
     assert found["Wall"][:, 2].min() > 2.9

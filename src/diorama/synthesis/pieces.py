@@ -120,8 +120,10 @@ class Pieces:
             # By area, since a mesh is finest where things stand out.
             order = np.argsort(self.disparity[mine])
             share = np.cumsum(self._areas()[mine][order])
-            lower, upper = self.disparity[mine][order[np.searchsorted(share, share[-1] * np.array([0.25, 0.75]))]]
-            mine &= self.disparity <= upper + TUKEY * (upper - lower) + self.jump
+            lower, middle = self.disparity[mine][order[np.searchsorted(share, share[-1] * np.array([0.25, 0.5]))]]
+            # The farther half tells how it is spread, as if the nearer were the same: what stands out is in that one,
+            # and where it is much, as gaps between leaves that have the tree's depth, the upper quartile is its own.
+            mine &= self.disparity <= middle + (1 + 2 * TUKEY) * (middle - lower) + self.jump
         others = self.disparity[~mine & (self.segment > 0)]
         far = min(self.disparity[mine].min(initial=np.inf), others.min(initial=np.inf) / SKY)
         chosen = np.flatnonzero(mine)
