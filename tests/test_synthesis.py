@@ -20,7 +20,7 @@ from diorama.render import render
 from diorama.settings import Settings
 from diorama.synthesis.planes import fit
 from diorama.synthesis.relax import relaxed
-from diorama.synthesis.solid import solid
+from diorama.synthesis.solid import body, solid
 from diorama.types import Camera, Layered, Mesh, PointCloud, Rebuilt, Scene
 from scenes import final_scene, layered_scene, tiny_scene
 
@@ -298,6 +298,16 @@ def test_a_solid_is_always_watertight(width: int, height: int, seed: int, coarse
     assert body.is_watertight
     assert body.is_winding_consistent
     assert body.volume > 0
+
+
+@pytest.mark.parametrize("share", [0.01, 0.4, 1.0])
+def test_a_solid_is_not_as_deep_as_the_sky(share: float) -> None:
+    scene = tiny_scene(40, 30)
+    sky = np.zeros((30, 40), bool)
+    sky[: round(30 * share) or 1] = True
+    z = np.where(sky, 300, np.random.default_rng(0).uniform(1, 3, sky.shape)).astype(np.float32)
+    vertices, _, _ = body(replace(scene.points, z=z), 100_000, sky)
+    assert vertices[:, 2].max() < (3.1 if share < 1 else 307)
 
 
 def test_a_solid_shows_the_photo_and_keeps_the_budget(photo_path: PhotoPath) -> None:

@@ -35,7 +35,7 @@ def write_solid(scene: Scene, path: Path, options: SolidOptions, _progress: Prod
     from diorama.export.glb import to_gltf
     from diorama.synthesis.solid import body
 
-    vertices, faces, _ = body(scene.points, options.facets)
+    vertices, faces, _ = body(scene.points, options.facets, scene.depth.sky)
     turned = to_gltf(vertices).astype(float)
     low, high = turned.min(axis=0), turned.max(axis=0)
     placed = (turned - low) * (options.width / (high[0] - low[0]))

@@ -64,7 +64,7 @@ def fuse(
     settings, segments, points = scene.settings, scene.segments, rebuilt.points
     said = [*outcomes, *_followed_names(advice, segments)]
     if settings.solid:
-        mesh, warnings = solid(rebuilt.layered, points, settings.triangles)
+        mesh, warnings = solid(rebuilt.layered, points, settings.triangles, scene.depth.sky)
         said += [_not(item, "A solid has no separate layers to fuse.") for item in plan.fusion]
         return Final(Layered(rebuilt.layered.atlas, (mesh,), rebuilt.layered.imagined), tuple(said)), warnings
     # Pixels of parallax at the allowed travel, the unit of everything here.

@@ -19,16 +19,20 @@ BACK = 1.02
 NAME = "Solid"
 
 BACKDROP = 0.98
-"""Quantile of depth beyond which the front is level: the sky would make the body many times deeper than it is wide."""
+"""Quantile of the depth of what isn't sky, beyond which the front is level: the sky would make the body many times
+deeper than it is wide."""
 
 
-def solid(layered: Layered, points: PointCloud, triangles: int) -> tuple[Mesh, tuple[str, ...]]:
+def solid(
+    layered: Layered, points: PointCloud, triangles: int, sky: Bool | None = None
+) -> tuple[Mesh, tuple[str, ...]]:
     """Make the body.
 
     Args:
         layered: its atlas is the texture; visible meshes say where in it each pixel of the grid is.
         points: the grid.
         triangles: at most so many.
+        sky: (H, W) of the grid.
 
     Returns:
         A watertight mesh, textured with the atlas, and warnings.
@@ -36,18 +40,19 @@ def solid(layered: Layered, points: PointCloud, triangles: int) -> tuple[Mesh, t
     Raises:
         InputError: nothing in the photo is opaque.
     """
-    vertices, faces, corner = body(points, triangles)
+    vertices, faces, corner = body(points, triangles, sky)
     uv = _uv(layered, points, corner)
     mesh = Mesh(vertices, faces, uv, vertex_normals(vertices, faces), NAME, None, False, 0)
     return mesh, ("Surfaces that hide each other are joined by steep steps: a solid has no separate layers.",)
 
 
-def body(points: PointCloud, triangles: int) -> tuple[Float32, Int32, Float64]:
+def body(points: PointCloud, triangles: int, sky: Bool | None = None) -> tuple[Float32, Int32, Float64]:
     """The watertight body alone.
 
     Args:
         points: the grid.
         triangles: at most so many.
+        sky: (H, W) of the grid.
 
     Returns:
         Vertices (N, 3) in the camera frame, faces (M, 3) that look outwards, and each vertex's place in the picture
@@ -57,9 +62,11 @@ def body(points: PointCloud, triangles: int) -> tuple[Float32, Int32, Float64]:
         InputError: nothing in the photo is opaque.
     """
     present = np.ones(points.z.shape, bool) if points.opaque is None else points.opaque
+    near = present if sky is None or not (present & ~sky).any() else present & ~sky
+    level = np.minimum(points.z, np.quantile(points.z[near], BACKDROP)) if near.any() else points.z
     step = 1
     while True:
-        z, there = _reduced(points.z, present, step)
+        z, there = _reduced(level, present, step)
         if 4 * np.count_nonzero(there) + 4 * sum(there.shape) <= triangles or min(there.shape) <= 2:
             break
         step += 1
@@ -97,7 +104,6 @@ def _body(z: Float64, there: Bool, points: PointCloud, step: int) -> tuple[Float
     """Vertices, faces and each vertex's place in the picture (pixels of the grid)."""
     height, width = there.shape
     camera = points.camera
-    z = np.minimum(z, np.quantile(z[there], BACKDROP))
     padded = np.pad(np.where(there, z, 0.0), 1)
     count = np.pad(there.astype(np.float64), 1)
     around = ((0, 0), (0, 1), (1, 0), (1, 1))
