@@ -183,7 +183,7 @@ class Settings(BaseModel):
     second_look: float = _tunable(
         0.0, stage="tune", label="Second look", step=0.05, ge=0, le=1,
         why="How far surfaces follow a second look of the bundled depth network at the photo, tilted and in grey. "
-        "The advisor proposes it.",
+        "0: as far as the advisor proposes; to leave it out, decline 'second-look'.",
     )  # fmt: skip
 
     # ---- texture -----------------------------------------------------------------------------------------------
