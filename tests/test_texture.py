@@ -314,6 +314,34 @@ def test_advice_from_measures_alone_leaves_what_may_be_meant(action: TextureActi
     assert psnr(measured.atlas, scene.atlas) > 30
 
 
+@pytest.mark.parametrize("action", ["denoise", "sharpen", "tone", "white-balance"])
+def test_what_measures_worse_than_before_is_taken_back(
+    action: TextureAction, photo: UInt8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A measure that misjudges a photo says so itself; somebody who has looked at the photo is believed."""
+    noisy = photo.astype(np.float64) * [1, 0.8, 0.5] * 0.6 + np.random.default_rng(0).normal(0, 9, photo.shape)
+    rgb = cv2.GaussianBlur(np.clip(noisy, 0, 255).round().astype(np.uint8), (0, 0), 1.5)
+    scene = replace(SCENE, atlas=cv2.resize(rgb, (384, 128)))
+    asked: list[float] = []
+
+    def worse(*_: object) -> float:
+        asked.append(10.0 + len(asked))
+        return asked[-1]
+
+    monkeypatch.setattr(measures, "noise", worse if action == "denoise" else lambda *_: 1.0)
+    monkeypatch.setattr(measures, "blur", lambda *_: worse() / 5)
+    monkeypatch.setattr(measures, "tone", lambda *_: measures.Tone(-worse() / 10, 0.0, 1.0, 0.2))
+    monkeypatch.setattr(measures, "cast", lambda *_: (0.0, 100 * worse()))
+    for source in ("local", "openai"):
+        asked.clear()
+        advice = TextureAdvice(action=action, amount=1, reason="", source=source)
+        made = improved(scene, ReconstructionAdvice(texture=(advice,)))[0]
+        (outcome,) = made.outcomes
+        assert outcome.applied == (source == "openai")
+        assert np.array_equal(made.atlas, scene.atlas) == (source == "local")
+        assert ("measured worse" in outcome.sentence) == (source == "local")
+
+
 def test_one_segment_alone() -> None:
     assert SCENE.atlas is not None
     scene = replace(

@@ -50,7 +50,7 @@ STEPS: tuple[Step, ...] = ("original", "enhanced", "final")
 
 STAGE_VERSIONS: dict[StageName, int] = dict.fromkeys((*STAGE_NAMES, "corrections"), 1) | {
     "photo": 6, "depth": 10, "mesh": 5, "segments": 5, "advice": 2, "layers": 17, "plan": 4, "tune": 5,
-    "rebuild": 6, "texture": 3, "synthesis": 6,
+    "rebuild": 6, "texture": 4, "synthesis": 6,
 }  # fmt: skip
 """Raised when a stage's code changes its result, so that older checkpoints are not taken for it."""
 

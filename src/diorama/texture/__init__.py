@@ -66,6 +66,10 @@ MOST_CHANGE = 3.4
 nothing but the middle says that the light is wrong: no measure tells a low-key picture, a sunset or a wooden board from
 a spoilt photo. 37.5 dB; both together stay above 34."""
 
+WORSE = 0.03
+"""Share by which a flaw may measure larger after it was mended on the word of that measure, for none of them is finer.
+By more than that it has misjudged the photo."""
+
 HIGHLIGHTS, SHADOWS = 0.75, 0.15
 """Brightness of the brightest and the darkest per cent. A dark photo that has highlights, or a bright one that has
 shadows, keeps its whole range as a wrong curve does: there tone may change more. Low-key and high-key pictures lack
@@ -86,6 +90,10 @@ class Work:
         rows, columns = self.panels[0].window
         seen = self.panels[0].seen[rows, columns]
         return self.panels[0].of(self.atlas)[rows, columns], seen
+
+    def kept(self, item: TextureAdvice) -> UInt8 | None:
+        """The atlas as it is, where a measure alone says that something should be done to all of it."""
+        return self.atlas.copy() if item.source == "local" and item.segment is None else None
 
     def each(self, make: Filter, segment: int | None = None) -> None:
         """Replace every panel's window by what `make` makes of it; of one segment's charts alone, where it is given."""
@@ -174,11 +182,13 @@ def _denoise(item: TextureAdvice, work: Work) -> Outcome:
     if before < LEAST_NOISE:
         return _not(item, "the photo has next to no noise", f"noise {before:.1f} of 255")
     limit = item.amount * measures.NOISE_FULL
+    kept = work.kept(item)
     work.each(
         lambda rgb, there, _: denoise(rgb, min(limit, measures.noise(rgb, there)), panels.grown(there)), item.segment
     )
     after = measures.noise(*work.photo)
-    return _done(item, "Noise was taken out", f"noise {before:.1f} of 255", f"{after:.1f} of 255")
+    texts = f"noise {before:.1f} of 255", f"{after:.1f} of 255"
+    return _judged(item, work, kept, "Noise was taken out", (before, after), texts)
 
 
 def _sharpen(item: TextureAdvice, work: Work) -> Outcome:
@@ -197,9 +207,11 @@ def _sharpen(item: TextureAdvice, work: Work) -> Outcome:
         wide = sigma * panel.scale / finest
         return sharpen(rgb, wide, noise) if wide >= LEAST_BLUR else rgb
 
+    kept = work.kept(item)
     work.each(sharper, item.segment)
     after = measures.blur(*work.photo)
-    return _done(item, "Blur was taken out by deconvolution", f"edges {before:.1f} px wide", f"{after:.1f} px")
+    texts = f"edges {before:.1f} px wide", f"{after:.1f} px"
+    return _judged(item, work, kept, "Blur was taken out by deconvolution", (before, after), texts)
 
 
 def _tone(item: TextureAdvice, work: Work) -> Outcome:
@@ -216,9 +228,11 @@ def _tone(item: TextureAdvice, work: Work) -> Outcome:
     exponent = math.copysign(size, before)
     if abs(exponent) < LEAST_TONE:
         return _not(item, "the photo is as dark or bright as photos may be", _middle(before))
+    kept = work.kept(item)
     work.each(lambda rgb, _there, _panel: adjust(rgb, exponent), item.segment)
     after = measures.tone(*work.photo).exponent
-    return _done(item, f"The photo was {'brightened' if exponent < 0 else 'darkened'}", _middle(before), _middle(after))
+    sentence = f"The photo was {'brightened' if exponent < 0 else 'darkened'}"
+    return _judged(item, work, kept, sentence, (abs(before), abs(after)), (_middle(before), _middle(after)))
 
 
 def _balance(item: TextureAdvice, work: Work) -> Outcome:
@@ -234,9 +248,11 @@ def _balance(item: TextureAdvice, work: Work) -> Outcome:
     if size < LEAST_CAST:
         return _not(item, "the light is as white as can be told", f"cast {before:.1f} CIELAB units")
     share = size / before
+    kept = work.kept(item)
     work.each(lambda rgb, _there, _panel: balance(rgb, light, share), item.segment)
     after = strength(measures.cast(*work.photo))
-    return _done(item, "The light's colour was made up for", f"cast {before:.1f} CIELAB units", f"{after:.1f}")
+    texts = f"cast {before:.1f} CIELAB units", f"{after:.1f}"
+    return _judged(item, work, kept, "The light's colour was made up for", (before, after), texts)
 
 
 def _restrained(work: Work, change: Callable[[UInt8, float], UInt8], size: float) -> float:
@@ -313,6 +329,21 @@ def _enlarge(item: TextureAdvice, work: Work, warnings: list[str]) -> Outcome:
 def _middle(exponent: float) -> str:
     side = "dark" if exponent < 0 else "bright"
     return f"{abs(exponent):.2f} doublings of gamma too {side}"
+
+
+def _judged(
+    item: TextureAdvice,
+    work: Work,
+    kept: UInt8 | None,
+    sentence: str,
+    flaw: tuple[float, float],
+    texts: tuple[str, str],
+) -> Outcome:
+    """What was done on the word of a measure alone is taken back where that measures more of the flaw than before."""
+    if kept is not None and flaw[1] > (1 + WORSE) * flaw[0]:
+        work.atlas = kept
+        return _not(item, "it was tried, and measured worse than before, so it was left out", texts[0])
+    return _done(item, sentence, *texts)
 
 
 def _done(item: TextureAdvice, sentence: str, before: str, after: str) -> Outcome:
