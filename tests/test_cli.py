@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
 import json
 import os
 import re
@@ -24,6 +26,7 @@ from bad_inputs import BadInput
 from diorama import __version__, bundle, cli, errors, export, weights
 from diorama.cli import app
 from diorama.cli.group import EXIT_CODES
+from diorama.cli.talk import Talk
 from diorama.settings import Settings
 from gltf import Glb
 
@@ -651,6 +654,22 @@ def test_help_lists_every_command_and_what_most_come_for_first() -> None:
     assert tuple(shown) == ORDER
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_full_disk_behind_stdout_is_no_mistake_of_diorama(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    talk = Talk(json=as_json)
+    with pytest.raises(errors.StorageError, match="stdout") as caught:
+        talk.result({}, ["done"])
+    talk.error(caught.value)
+    assert "can't be written" in capsys.readouterr().err
+
+
 def test_exit_codes_are_the_errors_own_and_documented() -> None:
     def tree(kind: type[errors.DioramaError]) -> set[int]:
         return {kind.exit_code, *(code for child in kind.__subclasses__() for code in tree(child))}
@@ -692,7 +711,7 @@ def test_errors_end_as_sentences(
 def test_unexpected_errors_name_the_place_and_debugging_shows_all(
     coffee: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_step", lambda _until: 1 / 0)
+    monkeypatch.setattr(cli, "step_named", lambda _until: 1 / 0)
     result = diorama("make", coffee, "-o", tmp_path / "c.glb")
     assert result.code == 1
     assert "__init__.py, line " in result.err

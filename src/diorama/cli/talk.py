@@ -6,16 +6,35 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from diorama.errors import DioramaError
+from diorama.errors import DioramaError, StorageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from diorama.types import Progress
+
+
+@contextmanager
+def _stdout() -> Iterator[None]:
+    """Write to stdout, all of it now.
+
+    Raises:
+        StorageError: it goes to a file, and that can't be written. Who closes a pipe has seen enough: that is no error.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"What stdout goes to can't be written: {error.strerror or error}.",
+            hint="Free some space, or send it to another place; files that were asked for are written.",
+        ) from error
 
 
 class Talk:
@@ -37,11 +56,12 @@ class Talk:
 
     def result(self, values: dict[str, Any], sentences: Iterable[str] = ()) -> None:
         """Say what came of it: `values` with ``--json``, else the sentences."""
-        if self.json:
-            print(json.dumps(values, indent=2))
-        elif not self.quiet:
-            for sentence in sentences:
-                print(_printable(sentence))
+        with _stdout():
+            if self.json:
+                print(json.dumps(values, indent=2))
+            elif not self.quiet:
+                for sentence in sentences:
+                    print(_printable(sentence))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
         """A table on stdout, for people only."""
@@ -55,7 +75,8 @@ class Talk:
         table = Table(*columns, title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
         for row in rows:
             table.add_row(*(Text(_printable(cell)) for cell in row))
-        Console(highlight=False).print(table)
+        with _stdout():
+            Console(highlight=False).print(table)
 
     def warn(self, sentences: Iterable[str]) -> None:
         """Each warning once, on stderr."""
@@ -70,7 +91,11 @@ class Talk:
     def problem(self, code: str, message: str, hint: str) -> None:
         """An error under a stable name for programs."""
         if self.json:
-            print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, indent=2))
+            with (
+                suppress(OSError, StorageError),
+                _stdout(),
+            ):  # what fails may be stdout itself
+                print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}, indent=2))
         self._mark("Error: ", message, "bold red")
         if hint:
             self._mark("", hint, "")
@@ -110,7 +135,8 @@ class Talk:
     def _mark(self, mark: str, sentence: str, style: str) -> None:
         from rich.text import Text
 
-        sys.stdout.flush()
+        with suppress(OSError):  # said where it is written to
+            sys.stdout.flush()
         self._stderr.print(Text.assemble((mark + _printable(sentence), style)))
 
 
