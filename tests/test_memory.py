@@ -71,3 +71,33 @@ def test_nothing_changes_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(memory, "_shared", False)
     memory.share()
     assert not memory.is_shared()
+
+
+EASED = """
+from pathlib import Path
+import numpy as np
+
+from diorama import memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+
+memory.share()
+for large in (1 << 40, 64 << 20):
+    memory.LARGE = large
+    for mebibytes in (64, 300):
+        pieces = [np.ones(1 << 20, np.uint8) for _ in range(mebibytes)]
+        kept = np.ones(100, np.uint8)  # above them, so that the heap can't end before it
+        del pieces
+        before = resident()
+        memory.ease()
+        print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heap of glibc")
+def test_only_a_large_process_gives_back_within_a_step_and_only_much() -> None:
+    words = subprocess.run([sys.executable, "-c", EASED], capture_output=True, text=True, check=True).stdout.split()
+    small, large = [int(word) for word in words[:2]], [int(word) for word in words[2:]]
+    assert max(small) < 8
+    assert large[1] > 250

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from diorama import memory
 from diorama.atlas import Atlas
 from diorama.cuts import near_inverse_depth
 from diorama.frame_lines import find_frame_lines
@@ -90,12 +91,15 @@ def imagine(
     with ThreadPoolExecutor(1) as other:
         # Shapes and colours don't need each other, and both leave Python to others most of the time.
         shapes = other.submit(_shapes, depth, scale, settings, doubt)
+        memory.ease()
         first = _continued(grid_rgb, points.opaque, depth, fill)
+        memory.ease()
         # The nearest hidden surface has about as much to fill as all those behind it.
         deeper = [other.submit(copy_context().run, panel, surface) for surface in depth.surfaces[2:]]
         panels = [first, *map(panel, depth.surfaces[1:2]), *(one.result() for one in deeper)]
         meshes, rim, warnings = shapes.result()
     repainted = np.pad(_differ(clean_rgb, points.rgb), margin) | depth.inside & _differ(first, grid_rgb)
+    memory.ease()
     atlas = Atlas(depth, photo, panels, repainted, settings.texture_size)
     backdrop = _backdrop(depth, scale, atlas) if points.opaque is None else None
     area = sum(int(np.count_nonzero(s.there)) for s in depth.surfaces[1:]) + int(np.count_nonzero(beyond))

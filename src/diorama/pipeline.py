@@ -20,7 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from diorama import enhanced, final, identity, networks, original
+from diorama import enhanced, final, identity, memory, networks, original
 from diorama.advice import ReconstructionAdvice, SceneAdvice, keys_of, without
 from diorama.ahead import Ahead
 from diorama.corrections import parse_all
@@ -141,6 +141,7 @@ class _Run:
         if kept is not None:
             record, report = cast("tuple[T, StageReport]", kept)
         else:
+            memory.ease()
             start = time.perf_counter()
             with networks.observed() as seen:
                 record, backend, reason, warnings = make()

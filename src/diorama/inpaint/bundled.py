@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from diorama import memory
 from diorama.inpaint import exemplar, membrane, mirror, pyramid
 from diorama.inpaint.pyramid import Float, Mask
 
@@ -23,6 +24,7 @@ def fill(rgb: NDArray[np.uint8], hole: Mask, known: Mask, behind: Float, visible
     places = np.flatnonzero(hole)
     filled = smooth[0].reshape(-1, 3)[places]
     beyond = mirror.beyond(hole, known)
+    memory.ease()
     if not beyond[hole].all():  # detail that exemplars can't give beyond the picture, and it would be the longest part
         filled = DETAIL * exemplar.refine(levels, smooth).reshape(-1, 3)[places] + (1 - DETAIL) * filled
     out.reshape(-1, 3)[places] = np.clip(np.rint(filled), 0, 255).astype(np.uint8)

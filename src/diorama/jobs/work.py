@@ -119,6 +119,7 @@ def _made(task: Task, settings: Settings, reporter: Reporter, progress: Progress
         )
         target = folder.outputs / f"{task.step}-{_files_key(checkpoints.key, scene)}-{outputs.VERSION}"
         progress(FILES, 0.0, FILES_MESSAGE)
+        memory.ease()
         folder.pull(target)
         if outputs.is_made(target, task.step):
             folder.use(target)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
+from diorama import memory
 from diorama.advice import Outcome, ReconstructionAdvice, TextureAction, TextureAdvice, texture_key
 from diorama.types import Progress, Rebuilt, Scene, Textured
 
@@ -103,6 +104,7 @@ class Work:
             part = panel.of(self.atlas)[panel.window]
             if not part.size:
                 continue
+            memory.ease()
             charts = panel.charts[panel.window]
             chosen = charts > 0 if segment is None else charts // 2 - 1 == segment
             if not chosen.any():
@@ -144,6 +146,7 @@ def improve(
     warnings: list[str] = []
     for done, item in enumerate(todo):
         progress("texture", done / len(todo), f"Improving the texture: {item.action.replace('-', ' ')}")
+        memory.ease()
         outcomes[id(item)] = _carried_out(item, work, paint, warnings)
     ordered = tuple(outcomes[id(item)] for item in plan.texture)
     applied = [item.action for item in todo if outcomes[id(item)].applied]
