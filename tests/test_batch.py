@@ -383,6 +383,23 @@ def test_what_can_not_be_asked_for() -> None:
 ROW = Row(photo="trip/été.jpg", place="été", state="done", sha256="0" * 64, seconds=1.5)
 
 
+def test_a_stop_while_the_journal_is_written_counts_what_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Journal.write
+
+    def interrupted(journal: Journal, key: str, row: Row) -> None:
+        write(journal, key, row)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "write", interrupted)
+    folder = batches.photos(tmp_path / "photos", 1)
+    made = batch.Batch([folder], tmp_path / "out", settings=batches.settings(tmp_path), until="original", fetch=False)
+    with pytest.raises(KeyboardInterrupt):
+        made.run()
+    assert len(made.report().done) == 1
+
+
 def test_a_torn_line_of_the_journal_costs_one_photo(tmp_path: Path) -> None:
     journal = Journal(tmp_path, resume=False)
     rows = [ROW.model_copy(update={"place": str(number)}) for number in range(3)]

@@ -263,8 +263,8 @@ class Batch:
         rows = []
         for at, number in enumerate(group.rows):
             row = self._rows[number].model_copy(update=_news(group, outcome, at))
+            self._rows[number] = row  # first: Ctrl-C may come while the line is written, and counts what is made
             journal.write(self.wanted.key(group.sha256), row)
-            self._rows[number] = row
             rows.append(row)
         if outcome.error is None and not outcome.kept:
             self._seconds.append(outcome.seconds)
