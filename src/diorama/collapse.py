@@ -134,7 +134,7 @@ def _turns(point, corner, face, changed, around, start, many, other, x, y, z):  
     return False
 
 
-@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _move(point, corner, face, changed, around, start, many, there, here, end):  # type: ignore[no-untyped-def]
     """Of a vertex's triangles let those between `here` and `there` go, and give the others to `here`: their entries
     come to `end` and after it. Returns where they end, and how many triangles have gone."""
@@ -157,7 +157,7 @@ def _move(point, corner, face, changed, around, start, many, there, here, end): 
     return end, went
 
 
-@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+@numba.njit(nogil=True, error_model="numpy")
 def _rate(point, corner, face, t):  # type: ignore[no-untyped-def]
     """The errors of a triangle's edges, and the least of them."""
     a, b, c = np.uint32(corner[t, 0]), np.uint32(corner[t, 1]), np.uint32(corner[t, 2])
