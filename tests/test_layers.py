@@ -38,7 +38,6 @@ FOUNDATION = [
     "memory",
     "networks",
     "smoothing",
-    "collapse",
     "cuts",
 ]
 """What every stage may import; each may import those before it. Depth cuts are shared by mesh, segments and layers."""
@@ -81,7 +80,7 @@ FRONT_DOOR = {("types", "export"), ("types", "bundle")}
 """`Scene.save` and `Scene.load`, which import inside the method: a scene that can't be saved is no use."""
 
 HEAVY = {
-    *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile"),
+    *("cv2", "onnxruntime", "numba", "skimage", "scipy", "PIL", "tifffile", "fast_simplification"),
     *("fastapi", "uvicorn", "sqlalchemy", "httpx", "openai", "typer", "rich"),
 }
 

@@ -40,6 +40,7 @@ MODULES = {
     "OpenEXR": "OpenEXR",
     "onnxruntime": "onnxruntime",
     "numba": "numba",
+    "fast-simplification": "fast_simplification",
     "isal": "isal.isal_zlib",
     "scikit-image": "skimage",
     "scipy": "scipy.optimize",

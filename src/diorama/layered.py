@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,9 +93,8 @@ def imagine(
         memory.ease()
         first = _continued(grid_rgb, points.opaque, depth, fill)
         memory.ease()
-        # The nearest hidden surface has about as much to fill as all those behind it.
-        deeper = [other.submit(copy_context().run, panel, surface) for surface in depth.surfaces[2:]]
-        panels = [first, *map(panel, depth.surfaces[1:2]), *(one.result() for one in deeper)]
+        # One after the other: a second one beside it would come sooner by a little, and take 190 MiB more at the peak.
+        panels = [first, *map(panel, depth.surfaces[1:])]
         meshes, rim, warnings = shapes.result()
     repainted = np.pad(_differ(clean_rgb, points.rgb), margin) | depth.inside & _differ(first, grid_rgb)
     memory.ease()

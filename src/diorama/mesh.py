@@ -15,7 +15,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from diorama.collapse import collapsed
 from diorama.corners import BOTTOM_LEFT, BOTTOM_RIGHT, TOP_LEFT, TOP_RIGHT, Grid, corner_grid, square_error
 from diorama.cuts import near_inverse_depth
 from diorama.errors import PhotoError
@@ -208,8 +207,12 @@ def _to_budget(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32
 def _simplify(flat: Float32, faces: Int32, budget: int) -> tuple[Float32, Int32]:
     """Collapse edges by quadric error (Garland and Heckbert 1997) in picture space, where an error is what is seen;
     the borders, which are the picture's frame and the silhouettes, stay."""
-    vertices, triangles = collapsed(flat, faces, budget, HASTE)
-    return vertices.astype(np.float32), triangles
+    import fast_simplification
+
+    vertices, triangles = fast_simplification.simplify(
+        flat, faces, target_count=budget, agg=HASTE, preserve_border=True
+    )
+    return np.ascontiguousarray(vertices, np.float32), np.ascontiguousarray(triangles, np.int32)
 
 
 def _split_foreshortened(flat: Float32, faces: Int32, allowed: float) -> tuple[Float32, Int32]:

@@ -10,11 +10,9 @@ are taken.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from diorama.collapse import Floats, collapsed
 from diorama.export.clusters import Places, border_places, clustered, welded
 from diorama.mesh import vertex_normals
 from diorama.types import Camera, Float32, Mesh, Scene
@@ -34,7 +32,7 @@ DEPTH_PX = 120.0
 """Pixels of parallax that stand for the nearest point's inverse depth: those of the default travel on 1536 px."""
 
 HASTE = 8
-"""See `collapse.collapsed`; lower ones stop long before the target on meshes of many small pieces."""
+"""fast-simplification's aggressiveness; lower ones stop long before the target on meshes of many small pieces."""
 
 
 @dataclass(frozen=True)
@@ -103,20 +101,21 @@ def _borders(meshes: list[Mesh], scene: Scene, cell: float) -> Places:
 def _reduced(mesh: Mesh, detail: Detail, scene: Scene, borders: Places | None) -> Mesh:
     if len(mesh.faces) < 2 * FEWEST or detail == WHOLE:
         return mesh
+    import fast_simplification
+
     camera, scale = scene.camera, _scale(scene)
     flat = _flattened(mesh.vertices, camera, scale)
     found, faces = welded(flat, mesh.faces)
     if borders is not None:
         found, faces = clustered(found, faces, detail.cell * _unit(camera), borders)
     target = int(len(faces) * detail.share)
-    places: np.ndarray[Any, Any] = found  # float32, or float64
     if FEWEST <= target < len(faces):
-        places, faces = collapsed(found, faces, target, HASTE)
+        found, faces = fast_simplification.simplify(found, faces, target_count=target, agg=HASTE, preserve_border=True)
     if not len(faces):
         return mesh
-    uv = _looked_up(flat, mesh.uv, places, scene.texture.shape)
-    z = scale / np.clip(places[:, 2], flat[:, 2].min(), flat[:, 2].max())
-    place = [(places[:, 0] - camera.cx) / camera.fx * z, (places[:, 1] - camera.cy) / camera.fy * z, z]
+    uv = _looked_up(flat, mesh.uv, found, scene.texture.shape)
+    z = scale / np.clip(found[:, 2], flat[:, 2].min(), flat[:, 2].max())
+    place = [(found[:, 0] - camera.cx) / camera.fx * z, (found[:, 1] - camera.cy) / camera.fy * z, z]
     vertices = np.ascontiguousarray(np.stack(place, axis=1), np.float32)
     faces = np.ascontiguousarray(faces, np.int32)
     return replace(mesh, vertices=vertices, faces=faces, uv=uv, normals=vertex_normals(vertices, faces))
@@ -128,10 +127,10 @@ def _flattened(vertices: Float32, camera: Camera, scale: float) -> Float32:
     return np.ascontiguousarray(np.stack(flat, axis=1), np.float32)
 
 
-def _looked_up(flat: Float32, uv: Float32, found: Floats, texture: tuple[int, ...]) -> Float32:
+def _looked_up(flat: Float32, uv: Float32, found: Float32, texture: tuple[int, ...]) -> Float32:
     """Texture coordinates (N, 2) at `found`, from those at `flat`."""
 
-    def with_one(points: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def with_one(points: Float32) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return np.concatenate([points[:, :2], np.ones_like(points[:, :1])], axis=1).astype(float)
 
     from scipy.spatial import cKDTree
