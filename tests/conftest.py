@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-import measuring
 import postgres
 import tools
 
@@ -31,9 +30,6 @@ def _fresh_folders() -> dict[str, str]:
     home = Path(_HOME.name) / str(next(_numbers))
     return {"DIORAMA_CACHE": str(home / "cache"), "DIORAMA_DATA": str(home / "data"), "DIORAMA_OFFLINE": "1"}
 
-
-if measuring.VARIABLE in os.environ:
-    measuring.start(Path(os.environ[measuring.VARIABLE]))
 
 # Before the first import of diorama, so that module- and session-wide fixtures are cut off as well.
 os.environ.update(_fresh_folders())
@@ -128,7 +124,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return min(cores, MOST_PROCESSES) if cores > 1 else 0
 
 
-HOUSE_RULES = ["layers", "ci", "measuring"]
+HOUSE_RULES = ["layers", "ci"]
 """Files whose tests take seconds and fail when something was forgotten: said at once, not at the end."""
 
 LONG = [
@@ -191,8 +187,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         or config.option.collectonly
     ):
         return
-    # Not measured: none of it is the tests' doing.
-    environment = {name: value for name, value in os.environ.items() if name != measuring.VARIABLE}
+    # Not measured, where coverage is: none of it is the tests' doing.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     command = [sys.executable, "-m", "diorama.compiling"]
     running = [subprocess.Popen([*command, *half], stdin=subprocess.PIPE, env=environment) for half in HALVES]
     for process in running:
