@@ -6,7 +6,8 @@
 A server is started as `python main.py` starts it; a first, small photo goes through all steps, so that
 the server is warm. Then each photo is uploaded and each step validated as soon as it is there; seconds from the upload,
 or the validation, until the job's events, to which the page listens as well, say that the step with all its files is
-there. Memory: the highest of the worker process, a fresh server for each size.
+there; of several runs the best (the page on performance: of three at 1 megapixel, else one). Memory: the highest of
+the worker process, a fresh server for each size.
 """
 
 from __future__ import annotations
