@@ -182,6 +182,15 @@ _SEGMENT = ("name", "kind", "shape", "material", "roughness", "metallic", "behin
 PARAMETERS = ("depth_range", "cut_threshold", "smoothing", "camera_travel", "second_look")
 """Settings that the reconstruction question is about."""
 
+TITLES = {
+    "fov": "field of view",
+    "depth_range": "depth strength",
+    "cut_threshold": "cut threshold",
+    "smoothing": "smoothing",
+    "camera_travel": "camera travel",
+}
+"""What sentences call them, and the field of view."""
+
 
 def keys_of(text: str) -> frozenset[str]:
     """The keys in a setting such as `declined`: separated by commas."""

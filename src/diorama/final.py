@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from diorama.advice import ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.advice import TITLES, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.errors import ModelError
 from diorama.settings import Settings
 from diorama.types import Bool, Final, Float32, Layered, PointCloud, Progress, Rebuilt, Scene, Textured, UInt8
@@ -27,13 +27,6 @@ Layers = Callable[[PointCloud, Settings], Rebuilt]
 STRONGER = 1.2
 """Factor on differences of inverse depth from which surfaces are cut anew: jumps too small for a cut become as much
 larger, and what bridged them is stretched."""
-
-_NAMES = {
-    "cut_threshold": "cut threshold",
-    "smoothing": "smoothing",
-    "depth_range": "depth strength",
-    "camera_travel": "camera travel",
-}
 
 
 def plan(scene: Scene, advice: SceneAdvice) -> tuple[ReconstructionAdvice, str, str, tuple[str, ...]]:
@@ -77,7 +70,7 @@ def rebuild(scene: Scene, tuning: Tuning, layers: Layers) -> tuple[Rebuilt, str,
         points = optimize.moved_points(scene.points, tuning)
         if answer is not None:
             points = follow.followed_points(points, scene.cuts, answer, tuning.second_look, scene.depth.sky)
-        names = ", ".join(_NAMES[name] for name in again)
+        names = ", ".join(TITLES[name] for name in again)
         return layers(points, settings), "layers", f"cut and layered anew for another {names}", said
     assert scene.atlas is not None
     points = optimize.moved_points(scene.points, tuning)

@@ -14,6 +14,15 @@ from diorama.arrays import Bool, Int32, check
 SegmentKind = Literal["subject", "object", "ground", "wall", "sky", "background"]
 
 
+def flat_kinds(measured: bool) -> tuple[SegmentKind, ...]:
+    """Kinds of segments that plane fits found, and that are made flat.
+
+    What measured depth shows, the user's file's or the phone's, is as flat as it was measured: of it only ground that
+    is hidden is made flat, which goes on under what stands on it.
+    """
+    return ("ground",) if measured else ("ground", "wall")
+
+
 @dataclass(frozen=True)
 class Segment:
     """One thing in the photo: what it is called, where it is seen and how it stands to its neighbours."""

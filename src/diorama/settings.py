@@ -6,7 +6,6 @@ a stage's result is made anew when a setting of that stage, or of one before it,
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -299,6 +298,8 @@ def parsed(model: type[M], values: Mapping[str, Any], noun: str = "setting") -> 
 def _names_hint(model: type[BaseModel], name: str, noun: str) -> str:
     if not model.model_fields:
         return f"It takes no {noun}s."
+    import difflib
+
     close = difflib.get_close_matches(name, model.model_fields, n=1)
     meant = f"Did you mean '{close[0]}'? " if close else ""
     return f"{meant}The {noun}s are: {', '.join(model.model_fields)}."

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from diorama.advice import Advised, FusionAction, FusionAdvice, Shape
 from diorama.advisor.surfaces import STEP, Surfaces
+from diorama.segments import flat_kinds
 from diorama.types import Segment
 
 FLAT = 0.008
@@ -65,9 +66,8 @@ def fusion(surfaces: Surfaces, shapes: dict[int, Shape], *, measured: bool = Fal
         measured: depth was measured: nothing is said that would move what is seen but for the sky.
     """
     items = surfaces.segments.items
-    flat = ("ground",) if measured else ("ground", "wall")
     return (
-        *(found for item in items for found in _own(item, surfaces, shapes.get(item.id), flat)),
+        *(found for item in items for found in _own(item, surfaces, shapes.get(item.id), flat_kinds(measured))),
         *(() if measured else _joins(surfaces)),
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diorama.advice import PARAMETERS, ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.advice import PARAMETERS, TITLES, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.optimize.moving import moved_mesh as moved_mesh
 from diorama.optimize.moving import moved_points as moved_points
 from diorama.optimize.outcomes import no_second_look
@@ -282,5 +282,4 @@ def _metres(scene: Scene, small: Preview, advice: SceneAdvice, evidence: Evidenc
 
 
 def _listed(fixed: dict[str, str], names: tuple[str, ...]) -> str:
-    titles = {"fov": "field of view", "depth_range": "depth strength"}
-    return ", ".join(f"{titles[name]} ({fixed[name]})" for name in names if name in fixed)
+    return ", ".join(f"{TITLES[name]} ({fixed[name]})" for name in names if name in fixed)

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from diorama.advice import Advised, Outcome, ReconstructionAdvice, SceneAdvice, Tuning
+from diorama.advice import TITLES, Advised, Outcome, ReconstructionAdvice, SceneAdvice, Tuning
 from diorama.types import Scene
 
 NEAR = 0.03
 """Relative difference up to which a value counts as the advised one."""
 
 _UNITS = {"cut_threshold": " %", "smoothing": "", "camera_travel": " %"}
-_TITLES = {"cut_threshold": "cut threshold", "smoothing": "smoothing", "camera_travel": "camera travel"}
 _WHY_NOT = {
     "cut_threshold": "At the advised threshold cuts would follow the photo's edges no better.",
     "smoothing": "The surfaces are smooth enough, or smoothing would cost them their shape.",
@@ -121,7 +120,7 @@ def reaches(scene: Scene, tuning: Tuning) -> tuple[float, float]:
 
 
 def _setting(name: str, advised: float, own: float, new: float, fixed: str | None, off: bool) -> Outcome:
-    unit, title = _UNITS[name], _TITLES[name]
+    unit, title = _UNITS[name], TITLES[name]
     applied = new != own and _moved_towards(own + 1e-9, new + 1e-9, advised + 1e-9)
     if fixed is not None:
         sentence = f"The {title} stays at {own:g}{unit}: {fixed}."

@@ -26,17 +26,13 @@ from diorama.advice import (
     suggestions,
 )
 from diorama.cuts import near_inverse_depth
+from diorama.segments import flat_kinds
 from diorama.settings import Settings
 from diorama.synthesis.backs import close_back
 from diorama.synthesis.pieces import Pieces
 from diorama.synthesis.planes import flatten
 from diorama.synthesis.solid import solid
 from diorama.types import Final, Layered, PointCloud, Rebuilt, Scene, Segments
-
-FLAT_KINDS = ("ground", "wall")
-"""Segments of these kinds were found by plane fits; they are flattened unless that is declined. What depth in metres
-shows, the user's file or the phone's, is as flat as it was measured: of it only ground that is hidden is flattened,
-which goes on under what stands on it."""
 
 LEAST_MOVE = 0.005
 """Pixels of parallax by which a plane must bring surfaces nearer to itself to be worth a word."""
@@ -74,7 +70,7 @@ def fuse(
     planes = [item for item in plan.fusion if item.action == "plane"]
     flat = {segment: item for item in planes for segment in item.segments}
     measured = scene.depth.measured
-    for segment in _flat_by_kind(segments, settings, ("ground",) if measured else FLAT_KINDS, flat.keys()):
+    for segment in _flat_by_kind(segments, settings, flat_kinds(measured), flat.keys()):
         flatten(pieces, points, segments, segment, 1.0, seen=not measured)
     doing: dict[str, Callable[[FusionAdvice], Outcome]] = {
         # The local advisor knows nothing of what is seen that depth in metres doesn't know better.

@@ -168,6 +168,7 @@ export function jobView(id, wantedStep) {
   function stop() {
     gone = true;
     clearTimeout(timer);
+    document.removeEventListener("visibilitychange", lookAgain);
     stopStream();
   }
 
